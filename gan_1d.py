@@ -1,8 +1,7 @@
 """The smallest GAN: uniform noise goes in, normally distributed numbers come out (TensorFlow 1.x graphs).
 
-    python gan_1d.py                             # the article's training run; results in outputs/latest
-    python gan_1d.py --seed 1 --hidden-size 16   # another one
-    python gan_1d.py --help                      # every setting
+    python gan_1d.py          # the article's training run; results in outputs/latest
+    python gan_1d.py --help   # every setting
 
 A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the same size says how
 likely it holds a number to be real, that is drawn from N(mu, sigma). D learns to tell the two apart and G to deceive
@@ -99,23 +98,21 @@ class Settings:
     output_dir: str = setting("outputs/latest", "folder for the results", *A_PATH)
 
     def __post_init__(self) -> None:
+        def require(met: bool, name: str, allowed: str) -> None:
+            if not met:
+                flag, value = "--" + name.replace("_", "-"), reprlib.repr(getattr(self, name))
+                raise ValueError(f"{flag} {value}: must be {allowed}")
+
         kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             right = isinstance(value, kinds[field.type]) and isinstance(value, bool) == (field.type == "bool")
-            if not right or not field.metadata["test"](value):
-                raise refusal(field.name, value, field.metadata["allowed"])
-        if self.low >= self.high:
-            raise refusal("low", self.low, f"below --high, {self.high}")
-        if self.size * self.hidden_size > 10**8:
-            raise refusal("size", self.size, f"at most 1e8 / --hidden-size, {10**8 // self.hidden_size}")
-        if self.epoch * self.d_steps >= 2**31:
-            raise refusal("epoch", self.epoch, f"below 2**31 / --d-steps, {2**31 // self.d_steps}")
-
-
-def refusal(name: str, value: Any, allowed: str) -> ValueError:
-    """Return the error for a field's value."""
-    return ValueError(f"--{name.replace('_', '-')} {reprlib.repr(value)}: must be {allowed}")
+            require(right and field.metadata["test"](value), field.name, field.metadata["allowed"])
+        require(self.low < self.high, "low", f"below --high, {self.high}")
+        require(
+            self.size * self.hidden_size <= 10**8, "size", f"at most 1e8 / --hidden-size, {10**8 // self.hidden_size}"
+        )
+        require(self.epoch * self.d_steps < 2**31, "epoch", f"below 2**31 / --d-steps, {2**31 // self.d_steps}")
 
 
 # ------------------------------------------------------------------------------------------------------------ data
@@ -278,17 +275,14 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
     settings = settings or Settings()
     size, d_steps = settings.size, settings.d_steps
 
-    @tf.autograph.experimental.do_not_convert
     def train_d(x: tf.Tensor, z: tf.Tensor) -> tf.Operation:
         net = build_networks(x, z, settings)
         return momentum_optimizer(1 - net.loss_d, net.theta_d, settings)
 
-    @tf.autograph.experimental.do_not_convert
     def train_g(z: tf.Tensor) -> tf.Operation:
         net = build_networks(z, z, settings)  # no real data in G's objective
         return momentum_optimizer(1 - net.loss_g, net.theta_g, settings)
 
-    @tf.autograph.experimental.do_not_convert
     def report(x: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, ...]:
         net = build_networks(x, z, settings)
         rate_d = learning_rate(step_counter(net.theta_d) - 1, settings)  # of the discriminator step just taken
@@ -300,14 +294,20 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
 
         x is (iterations, d_steps, size, 1): a batch for each discriminator step. z has one more, for the generator's.
         """
-        seen = (tf.zeros((size, 1)), tf.zeros((size, 1)), *[tf.zeros(())] * 4)
-        for i in tf.range(start, stop):
-            for j in tf.range(d_steps):
-                train_d(x[i, j], z[i, j])
-            if tf.equal(i, stop - 1):  # the article prints at this place
-                seen = report(x[i, d_steps - 1], z[i, d_steps - 1])
+
+        def d_step(i: tf.Tensor, j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            train_d(x[i, j], z[i, j])
+            return i, j + 1
+
+        def iteration(i: tf.Tensor, *seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0))
+            last = x[i, d_steps - 1], z[i, d_steps - 1]  # the article prints at this place
+            seen = tf.cond(tf.equal(i, stop - 1), lambda: report(*last), lambda: seen)
             train_g(z[i, d_steps])
-        return seen
+            return i + 1, *seen
+
+        nothing = (tf.zeros((size, 1)), tf.zeros((size, 1)), *[tf.zeros(())] * 4)
+        return tf.while_loop(lambda i, *seen: i < stop, iteration, (start, *nothing))[1:]
 
     with tf.Graph().as_default() as graph:
         # Inputs
@@ -326,7 +326,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
         m.x_bulk = tf.placeholder(tf.float32, (bulk, d_steps, size, 1), "x_bulk")
         m.z_bulk = tf.placeholder(tf.float32, (bulk, d_steps + 1, size, 1), "z_bulk")
         m.start, m.stop = tf.placeholder(tf.int32, (), "start"), tf.placeholder(tf.int32, (), "stop")
-        m.loop = tf.function(train_iterations, jit_compile=settings.xla)(m.x_bulk, m.z_bulk, m.start, m.stop)
+        many = tf.function(train_iterations, autograph=False, jit_compile=settings.xla)
+        m.loop = many(m.x_bulk, m.z_bulk, m.start, m.stop)
         m.init = tf.global_variables_initializer()
     m.graph, m.x_node, m.z_node, m.seed_node = graph, x_node, z_node, seed_node
     return m
