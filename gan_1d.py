@@ -117,10 +117,7 @@ class Settings:
 
 # ------------------------------------------------------------------------------------------------------------ data
 class GenDataLoader:
-    """The generator's noise: independent uniform draws between `low` and `high` (the article).
-
-    `rng` is the generator to draw from, by default an unseeded one.
-    """
+    """The generator's noise: draws between `low` and `high`, by default from an unseeded `rng` (the article)."""
 
     def __init__(self, size: int = 200, low: float = -1, high: float = 1, rng: np.random.Generator | None = None):
         self.size, self.low, self.high = size, low, high
@@ -160,7 +157,7 @@ class RealDataLoader:
 def weight_variable(shape: list[int], name: str, seed: int | tf.Tensor = 0) -> tf.Variable:
     """Get or make the weights `name`, (inputs, outputs): normal draws of standard deviation 1, given by seed and name.
 
-    The article does not show its own initialisation; this is the one of the tutorial that it descends from.
+    The article does not show its own; this is that of the tutorial it descends from.
     """
     key = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode())
     seeds = tf.stack([tf.cast(seed, tf.int64), key])
@@ -174,11 +171,8 @@ def bias_variable(shape: list[int], name: str) -> tf.Variable:
 
 
 def mlp(inputs: tf.Tensor, sizes: list[int], seed: int | tf.Tensor) -> tuple[tf.Tensor, list[tf.Variable]]:
-    """Three dense layers, tanh after the first two: (batch, sizes[0]) to (batch, sizes[3]), and their variables.
-
-    It computes `matmul(inputs, weight) + bias` transposed. With a unit's values for the whole batch side by side in
-    memory, XLA's loop takes a third less time.
-    """
+    """Three dense layers, tanh after the first two: (batch, sizes[0]) to (batch, sizes[3]), and their variables."""
+    # The article's matmul(inputs, weight) + bias, transposed: XLA's loop is a third faster on rows of a whole batch.
     units, var_list = tf.transpose(inputs), []
     for layer, shape in enumerate(itertools.pairwise(sizes), start=1):
         weight, bias = weight_variable(shape, f"weight{layer}", seed), bias_variable([1, shape[1]], f"bias{layer}")
