@@ -305,12 +305,12 @@ def test_readme_shows_the_articles_own_loop(monkeypatch):
     loop = next(code for code in blocks if "train_op_d" in code)
     real_rng, noise_rng, _ = map(np.random.default_rng, np.random.SeedSequence(0).spawn(3))
     settings = Settings(epoch=100)
+    row = train(settings).history[-1]
     monkeypatch.setattr(gan_1d, "Settings", lambda: settings)
     monkeypatch.setattr(gan_1d, "RealDataLoader", lambda: RealDataLoader(rng=real_rng))
     monkeypatch.setattr(gan_1d, "GenDataLoader", lambda: GenDataLoader(rng=noise_rng))
     names = {}
-    exec(loop, names)
-    row = train(settings).history[-1]  # on the same batches, the fast loop ends where the article's loop ends
+    exec(loop, names)  # on the same batches, the article's loop ends where the fast one ends
     assert names["D1_"].mean() == pytest.approx(row["d1_mean"], abs=1e-3)
     assert names["D2_"].mean() == pytest.approx(row["d2_mean"], abs=1e-3)
 
