@@ -1,13 +1,13 @@
 """The smallest GAN: uniform noise goes in, normally distributed numbers come out (TensorFlow 1.x graphs).
 
     python gan_1d.py          # the article's training run; results in outputs/latest
-    python gan_1d.py --help   # every setting
+    python gan_1d.py --help   # every setting; what goes beyond the article is off by default
 
 A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the same size says how
 likely it holds a number to be real, that is drawn from N(mu, sigma). D learns to tell the two apart and G to deceive
-it; in the end D(x) and D(G(z)) are near 0.5. The file reads in the order the data flows. Its sources: "the paper" is
-Goodfellow et al., Generative Adversarial Nets, 2014, arXiv 1406.2661; "the article" is a Chinese tutorial that
-descends from Eric Jang's 1-D one of 2016 (README.md says more).
+it; in the end D(x) and D(G(z)) are near 0.5. Whether G has learned the distribution is measured apart. The file reads
+in the order the data flows. Its sources: "the paper" is Goodfellow et al., Generative Adversarial Nets, 2014, arXiv
+1406.2661; "the article" is a Chinese tutorial that descends from Eric Jang's 1-D one of 2016 (README.md says more).
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import itertools
 import json
 import math
 import os
-import platform
-import reprlib
+import shlex
+import statistics
 import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SAMPLES = 10_000  # generated values that a run leaves, and fresh ones of both kinds that it judges D by
 BULK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BULK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
-LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g")
+Writer = Callable[[BinaryIO], object]  # writes one file
+GRID = 2_000  # quantiles of G's distribution that its distance to the target is taken from
+LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g", "w1", "ks", "g_mean", "g_std")
 
 
 class _TensorFlow:
@@ -72,7 +72,12 @@ FINITE = "a number from -1e30 to 1e30", lambda value: abs(value) <= 1e30
 POSITIVE = "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30
 BELOW_1 = "a number from 0 to below 1", lambda value: 0 <= value < 1
 UP_TO_1 = "a number above 0, at most 1", lambda value: 0 < value <= 1
-A_PATH = "a path", lambda value: value and "\0" not in value
+FROM_0 = "a number from 0 to 1e30", lambda value: 0 <= value <= 1e30
+
+
+def choice(text: str, *names: str) -> Any:
+    """Make a field for one of the names, the first by default."""
+    return setting(names[0], text, "one of " + ", ".join(names), lambda value: value in names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +95,27 @@ class Settings:
     learning_rate: float = setting(0.01, "learning rate to begin with", *POSITIVE)
     momentum: float = setting(0.6, "momentum", *BELOW_1)
     decay_rate: float = setting(0.95, "factor on a learning rate after every epoch // 4 of its steps", *UP_TO_1)
+    optimizer: str = choice("how both networks step down", "momentum", "sgd", "adam")
+    noise: str = choice("independent draws, or evenly spaced ones with a little jitter", "uniform", "stratified")
+    init: str = choice("how weights start", "normal", "truncated_normal", "glorot_uniform", "classic")
+    pretrain: int = whole(0, 0, 10**9, "iterations that train D alone, before the game")
+    r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's gradient at real data; 0: none", *FROM_0)
+    ema_decay: float = setting(0.0, "decay of the average of G's weights that samples come from; 0: none", *BELOW_1)
+    runs: int = whole(1, 1, 10**6, "train this many seeds, from --seed on, and compare them")
     seed: int = whole(0, 0, 2**32 - 1, "seed of all random draws")
     log_every: int = whole(100, 1, 10**9, "iterations from one printed line to the next")
     print_pairs: bool = setting(False, "print the article's stream instead: D1 and D2 of each sample")
     xla: bool = setting(True, "do not compile the training loop with XLA")
     plots: bool = setting(True, "draw no pictures")
-    output_dir: str = setting("outputs/latest", "folder for the results", *A_PATH)
+    animate: bool = setting(False, "also write training.gif")
+    output_dir: str = setting(
+        "outputs/latest", "folder for the results", "a path", lambda path: path and "\0" not in path
+    )
 
     def __post_init__(self) -> None:
         def require(met: bool, name: str, allowed: str) -> None:
             if not met:
-                flag, value = "--" + name.replace("_", "-"), reprlib.repr(getattr(self, name))
+                flag, value = "--" + name.replace("_", "-"), repr(getattr(self, name))[:60]
                 raise ValueError(f"{flag} {value}: must be {allowed}")
 
         kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
@@ -109,18 +124,29 @@ class Settings:
             right = isinstance(value, kinds[field.type]) and isinstance(value, bool) == (field.type == "bool")
             require(right and field.metadata["test"](value), field.name, field.metadata["allowed"])
         require(self.low < self.high, "low", f"below --high, {self.high}")
-        require(
-            self.size * self.hidden_size <= 10**8, "size", f"at most 1e8 / --hidden-size, {10**8 // self.hidden_size}"
-        )
-        require(self.epoch * self.d_steps < 2**31, "epoch", f"below 2**31 / --d-steps, {2**31 // self.d_steps}")
+        require(self.size * self.hidden_size <= 10**8, "size", "at most 1e8 / --hidden-size")
+        for name, least in (("epoch", 1), ("pretrain", 0)):
+            require(getattr(self, name) * self.d_steps < 2**31, name, f"from {least} to below 2**31 / --d-steps")
+        require(self.seed + self.runs <= 2**32, "runs", f"at most 2**32 - --seed, {2**32 - self.seed}")
+        require(not self.animate or (self.plots and self.runs == 1), "animate", "without --no-plots and --runs")
+
+    def command(self) -> str:
+        """Return the command that runs these settings."""
+        words = ["python", "gan_1d.py"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
+                words += [flag] if isinstance(value, bool) else [flag, str(value)]
+        return shlex.join(words)
 
 
 # ------------------------------------------------------------------------------------------------------------ data
 class GenDataLoader:
-    """The generator's noise: draws between `low` and `high`, by default from an unseeded `rng` (the article)."""
+    """The generator's noise: uniform draws, or stratified: even points and up to 0.01 of jitter (both the article's)."""
 
-    def __init__(self, size: int = 200, low: float = -1, high: float = 1, rng: np.random.Generator | None = None):
-        self.size, self.low, self.high = size, low, high
+    def __init__(self, size: int = 200, low: float = -1, high: float = 1, rng=None, noise: str = "uniform"):
+        self.size, self.low, self.high, self.noise = size, low, high, noise
         self.rng = rng or np.random.default_rng()
 
     def next_batch(self) -> np.ndarray:
@@ -130,16 +156,15 @@ class GenDataLoader:
     def next_batches(self, count: int) -> np.ndarray:
         """Draw what `count` calls of `next_batch` would give, (count, size, 1)."""
         z = self.rng.random((count, self.size, 1), dtype=np.float32)
+        if self.noise == "stratified":
+            return np.linspace(self.low, self.high, self.size, dtype=np.float32)[:, None] + z * np.float32(0.01)
         return z * np.float32(self.high - self.low) + np.float32(self.low)
 
 
 class RealDataLoader:
-    """The real data: independent draws from the normal distribution N(mu, sigma) (the article).
+    """The real data: independent draws from N(mu, sigma) (the article, less its sort, which did nothing)."""
 
-    The article's `data.sort()` is left out: it sorts along the axis of length 1, which does nothing.
-    """
-
-    def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng: np.random.Generator | None = None):
+    def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng=None):
         self.size, self.mu, self.sigma = size, mu, sigma
         self.rng = rng or np.random.default_rng()
 
@@ -154,28 +179,37 @@ class RealDataLoader:
 
 
 # -------------------------------------------------------------------------------------------------------- networks
-def weight_variable(shape: list[int], name: str, seed: int | tf.Tensor = 0) -> tf.Variable:
-    """Get or make the weights `name`, (inputs, outputs): normal draws of standard deviation 1, given by seed and name.
+def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int | tf.Tensor = 0) -> tf.Variable:
+    """Get or make the weights `name`, (inputs, outputs): random draws, given by `seed` and the variable's full name.
 
-    The article does not show its own; this is that of the tutorial it descends from.
+    The article does not show its own. `init` is "normal", of standard deviation 1, as in the tutorial it descends from;
+    "truncated_normal", the same without tails; "glorot_uniform" (Glorot and Bengio 2010, equation 16); or "classic",
+    truncated normal of standard deviation 0.1, as in TensorFlow's first tutorials.
     """
-    key = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode())
+    key, limit = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode()), math.sqrt(6 / sum(shape))
     seeds = tf.stack([tf.cast(seed, tf.int64), key])
-    normal = lambda shape, dtype: tf.random.stateless_normal(shape, seeds, dtype=dtype)  # noqa: E731
-    return tf.get_variable(name, shape, tf.float32, normal, use_resource=True)
+    draw = {
+        "normal": partial(tf.random.stateless_normal, seed=seeds),
+        "truncated_normal": partial(tf.random.stateless_truncated_normal, seed=seeds),
+        "glorot_uniform": partial(tf.random.stateless_uniform, seed=seeds, minval=-limit, maxval=limit),
+        "classic": partial(tf.random.stateless_truncated_normal, seed=seeds, stddev=0.1),
+    }[init]
+    return tf.get_variable(name, shape, tf.float32, draw, use_resource=True)
 
 
-def bias_variable(shape: list[int], name: str) -> tf.Variable:
-    """Get or make the biases `name`, (1, outputs): zeros."""
-    return tf.get_variable(name, shape, tf.float32, tf.zeros_initializer(), use_resource=True)
+def bias_variable(shape: list[int], name: str, init: str = "normal") -> tf.Variable:
+    """Get or make the biases `name`, (1, outputs): zeros, or 0.1 where `init` is "classic"."""
+    start = tf.constant_initializer(0.1 if init == "classic" else 0.0)
+    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
 
 
-def mlp(inputs: tf.Tensor, sizes: list[int], seed: int | tf.Tensor) -> tuple[tf.Tensor, list[tf.Variable]]:
+def mlp(inputs: tf.Tensor, sizes: list[int], init: str, seed: int | tf.Tensor) -> tuple[tf.Tensor, list[tf.Variable]]:
     """Three dense layers, tanh after the first two: (batch, sizes[0]) to (batch, sizes[3]), and their variables."""
     # The article's matmul(inputs, weight) + bias, transposed: XLA's loop is a third faster on rows of a whole batch.
     units, var_list = tf.transpose(inputs), []
     for layer, shape in enumerate(itertools.pairwise(sizes), start=1):
-        weight, bias = weight_variable(shape, f"weight{layer}", seed), bias_variable([1, shape[1]], f"bias{layer}")
+        weight = weight_variable(shape, f"weight{layer}", init, seed)
+        bias = bias_variable([1, shape[1]], f"bias{layer}", init)
         units = tf.matmul(weight, units, transpose_a=True) + tf.transpose(bias)
         if layer < 3:
             units = tf.tanh(units)
@@ -186,9 +220,9 @@ def mlp(inputs: tf.Tensor, sizes: list[int], seed: int | tf.Tensor) -> tuple[tf.
 class Generator:
     """G: noise (batch, input_size) to numbers (batch, output_size) within (-5, 5): tanh, tanh, 5 tanh (the article)."""
 
-    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, output_size=1, seed: int | tf.Tensor = 0):
+    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, output_size=1, init="normal", seed=0):
         with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
-            frac3, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, output_size], seed)
+            frac3, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, output_size], init, seed)
         self.frac = tf.multiply(tf.tanh(frac3), 5)
 
     def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
@@ -197,14 +231,11 @@ class Generator:
 
 
 class Discriminator:
-    """D: numbers (batch, input_size) to the probability (batch, 1) of being real: tanh, tanh, sigmoid (the article).
+    """D: numbers (batch, input_size) to the probability (batch, 1) of being real: tanh, tanh, sigmoid (the article)."""
 
-    Every use in a graph shares one set of variables. `logit` is the last layer before its sigmoid.
-    """
-
-    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, seed: int | tf.Tensor = 0):
+    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, init="normal", seed=0):
         with tf.variable_scope("discriminator", reuse=tf.AUTO_REUSE):
-            self.logit, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, 1], seed)
+            self.logit, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, 1], init, seed)
         self.frac = tf.sigmoid(self.logit)
 
     def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
@@ -214,14 +245,14 @@ class Discriminator:
 
 # ---------------------------------------------------------------------------------------- objectives and optimizer
 def build_networks(x: tf.Tensor, z: tf.Tensor, settings: Settings, seed: int | tf.Tensor = 0) -> SimpleNamespace:
-    """Build both networks on a batch of real data x and noise z, each (batch, 1), and what each network maximises.
+    """Build both networks on a batch of real data x and noise z, each (batch, 1).
 
-    Returns:
-        G, D1 = D(x) and D2 = D(G(z)), each (batch, 1); the scalars loss_d and loss_g; the variables theta_g, theta_d.
+    Returns G, D1 = D(x) and D2 = D(G(z)), each (batch, 1); the scalars loss_d and loss_g, which the networks maximise,
+    and cost_d and cost_g, which the optimizer minimises; the variables theta_g and theta_d.
     """
-    G, theta_g = Generator(z, hidden_size=settings.hidden_size, seed=seed).get_param()
-    discriminator1 = Discriminator(x, hidden_size=settings.hidden_size, seed=seed)
-    discriminator2 = Discriminator(G, hidden_size=settings.hidden_size, seed=seed)
+    like = {"hidden_size": settings.hidden_size, "init": settings.init, "seed": seed}
+    G, theta_g = Generator(z, **like).get_param()
+    discriminator1, discriminator2 = Discriminator(x, **like), Discriminator(G, **like)
     D1, theta_d = discriminator1.get_param()
     D2, theta_d = discriminator2.get_param()
     # tf.log(D) turns infinite, and training NaN, where the sigmoid rounds to 0 or 1. The logits give the same values:
@@ -229,7 +260,12 @@ def build_networks(x: tf.Tensor, z: tf.Tensor, settings: Settings, seed: int | t
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)  # log(1 - D2)
     loss_d = tf.reduce_mean(log_D1 + log_not_D2)  # the paper's V(D, G), equation 1
     loss_g = tf.reduce_mean(log_D2)  # the paper's section 3: a stronger gradient early on than log(1 - D2)
-    return SimpleNamespace(G=G, D1=D1, D2=D2, loss_d=loss_d, loss_g=loss_g, theta_g=theta_g, theta_d=theta_d)
+    cost_d, cost_g = 1 - loss_d, 1 - loss_g
+    if settings.r1_gamma:  # Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9
+        (slope,) = tf.gradients(discriminator1.logit, x)
+        cost_d += settings.r1_gamma / 2 * tf.reduce_mean(tf.square(slope))
+    losses = {"loss_d": loss_d, "loss_g": loss_g, "cost_d": cost_d, "cost_g": cost_g}
+    return SimpleNamespace(G=G, D1=D1, D2=D2, **losses, theta_g=theta_g, theta_d=theta_d)
 
 
 def learning_rate(step: tf.Tensor, settings: Settings) -> tf.Tensor:
@@ -244,60 +280,86 @@ def step_counter(var_list: list[tf.Variable]) -> tf.Variable:
         return tf.get_variable("batch", (), tf.int32, tf.zeros_initializer(), trainable=False, use_resource=True)
 
 
+def kept(name: str, make: Callable[[], Any]) -> Any:
+    """Return the graph's object of this name, made at the first call: what AUTO_REUSE is to variables."""
+    objects = tf.get_collection_ref(name)
+    if not objects:
+        objects.append(make())
+    return objects[0]
+
+
 def momentum_optimizer(loss: tf.Tensor, var_list: list[tf.Variable], settings: Settings | None = None) -> tf.Operation:
     """Make the op for a step of momentum descent on `loss` over `var_list`, at a rate that decays (the article).
 
-    A second call for the same variables, also inside a `tf.function`, goes on with the first one's step counter and
-    momentum, as AUTO_REUSE does for weights.
+    A second call for the same variables goes on with the first one's counter and momentum, also in a `tf.function`.
     """
     settings, batch = settings or Settings(), step_counter(var_list)
-    made = tf.get_collection_ref(f"{batch.op.name}/optimizer")
-    if not made:  # the rate as a function, which is called in each graph that takes steps
-        made.append(tf.train.MomentumOptimizer(lambda: learning_rate(batch, settings), settings.momentum))
-    return made[0].minimize(loss, global_step=batch, var_list=var_list)
+    rate = lambda: learning_rate(batch, settings)  # noqa: E731 (a function, called in each graph that takes steps)
+    make = {"sgd": tf.train.GradientDescentOptimizer, "adam": tf.train.AdamOptimizer}
+    make["momentum"] = partial(tf.train.MomentumOptimizer, momentum=settings.momentum)
+    optimizer = kept(f"{batch.op.name}/optimizer", lambda: make[settings.optimizer](rate))
+    return optimizer.minimize(loss, global_step=batch, var_list=var_list)
+
+
+def generator_step(net: SimpleNamespace, settings: Settings) -> tf.Operation:
+    """Make the op that trains G on the batch of `net`, and keeps the average of its weights where one is asked for."""
+    step = momentum_optimizer(net.cost_g, net.theta_g, settings)
+    if settings.ema_decay:
+        with tf.control_dependencies([step]):
+            average = kept("generator/average", lambda: tf.train.ExponentialMovingAverage(settings.ema_decay))
+            return average.apply(net.theta_g)
+    return step
+
+
+def distance_to_target(values: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, ...]:
+    """Return W1, KS, mean and standard deviation of G's distribution, beside the target's: scalars, float64.
+
+    `values`, (points, 1), is G on the midpoints of even cells of z. As z is uniform they are, sorted, the quantiles of
+    G, free of sampling noise (G may fold z, so they are sorted here). W1 is the mean distance between the quantiles of
+    both distributions, KS the largest gap between their distribution functions.
+    """
+    mu, sigma = settings.mu, settings.sigma
+    quantiles = tf.sort(tf.cast(values[:, 0], tf.float64))
+    points = tf.cast(tf.size(quantiles), tf.float64)
+    levels = (tf.range(points) + 0.5) / points
+    w1 = tf.reduce_mean(tf.abs(quantiles - (mu + sigma * tf.math.ndtri(levels))))
+    ks = tf.reduce_max(tf.abs(tf.math.erfc((mu - quantiles) / (sigma * math.sqrt(2))) / 2 - levels))
+    return w1, ks, tf.reduce_mean(quantiles), tf.math.reduce_std(quantiles)
 
 
 # ---------------------------------------------------------------------------------------------- the training graph
 def build_graph(settings: Settings | None = None) -> SimpleNamespace:
     """Build the article's graph and, from the same functions, a loop that runs many iterations in one `Session.run`.
 
-    Returns a namespace of the `graph` (its own), `x_node` and `z_node` (placeholders for real data and noise, float32,
-    (batch, 1)), all that `build_networks` gives, `train_op_d` and `train_op_g` (one step of a network), `init` (sets
-    every variable to its start; `seed_node` may be fed another seed than the settings'), and the op `loop` with its
-    inputs `x_bulk, z_bulk, start, stop` (see `train_iterations`).
+    Returns a namespace: the `graph` (its own), the placeholders `x_node` and `z_node`, float32, (batch, 1), all that
+    `build_networks` gives, `train_op_d` and `train_op_g` (one step of a network), `init` (sets every variable to its
+    start; `seed_node` may be fed another seed), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see
+    `train_iterations`), `sampled` (G, or the G of averaged weights) and its `distance` (see `distance_to_target`).
     """
     settings = settings or Settings()
     size, d_steps = settings.size, settings.d_steps
 
-    def train_d(x: tf.Tensor, z: tf.Tensor) -> tf.Operation:
-        net = build_networks(x, z, settings)
-        return momentum_optimizer(1 - net.loss_d, net.theta_d, settings)
-
-    def train_g(z: tf.Tensor) -> tf.Operation:
-        net = build_networks(z, z, settings)  # no real data in G's objective
-        return momentum_optimizer(1 - net.loss_g, net.theta_g, settings)
-
-    def report(x: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        net = build_networks(x, z, settings)
-        rate_d = learning_rate(step_counter(net.theta_d) - 1, settings)  # of the discriminator step just taken
-        rate_g = learning_rate(step_counter(net.theta_g), settings)  # of the generator step about to be taken
-        return net.D1, net.D2, net.loss_d, net.loss_g, rate_d, rate_g
-
-    def train_iterations(x: tf.Tensor, z: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def train_iterations(x: tf.Tensor, z: tf.Tensor, start: tf.Tensor, stop: tf.Tensor, game: bool = True) -> tuple:
         """Run iterations start to stop - 1 of a bulk, and return what the last of them reports.
 
         x is (iterations, d_steps, size, 1): a batch for each discriminator step. z has one more, for the generator's.
         """
 
         def d_step(i: tf.Tensor, j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            train_d(x[i, j], z[i, j])
+            net = build_networks(x[i, j], z[i, j], settings)
+            momentum_optimizer(net.cost_d, net.theta_d, settings)
             return i, j + 1
+
+        def report(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            net = build_networks(x[i, d_steps - 1], z[i, d_steps - 1], settings)
+            rate_d = learning_rate(step_counter(net.theta_d) - 1, settings)  # of the discriminator step just taken
+            return net.D1, net.D2, net.loss_d, net.loss_g, rate_d, learning_rate(step_counter(net.theta_g), settings)
 
         def iteration(i: tf.Tensor, *seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
             tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0))
-            last = x[i, d_steps - 1], z[i, d_steps - 1]  # the article prints at this place
-            seen = tf.cond(tf.equal(i, stop - 1), lambda: report(*last), lambda: seen)
-            train_g(z[i, d_steps])
+            seen = tf.cond(tf.equal(i, stop - 1), lambda: report(i), lambda: seen)  # where the article prints
+            if game:  # there is no real data in G's objective
+                generator_step(build_networks(z[i, d_steps], z[i, d_steps], settings), settings)
             return i + 1, *seen
 
         nothing = (tf.zeros((size, 1)), tf.zeros((size, 1)), *[tf.zeros(())] * 4)
@@ -311,8 +373,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
 
         # Networks, objectives and optimizers: the article's graph
         m = build_networks(x_node, z_node, settings, seed_node)
-        m.train_op_d = momentum_optimizer(1 - m.loss_d, m.theta_d, settings)
-        m.train_op_g = momentum_optimizer(1 - m.loss_g, m.theta_g, settings)
+        m.train_op_d = momentum_optimizer(m.cost_d, m.theta_d, settings)
+        m.train_op_g = generator_step(m, settings)
 
         # The loop. A step takes microseconds and a Session.run a large part of a millisecond, so the loop belongs in
         # the graph; jit_compile has XLA make machine code of it. The bulk's size does not depend on what is logged.
@@ -322,7 +384,19 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
         m.start, m.stop = tf.placeholder(tf.int32, (), "start"), tf.placeholder(tf.int32, (), "stop")
         many = tf.function(train_iterations, autograph=False, jit_compile=settings.xla)
         m.loop = many(m.x_bulk, m.z_bulk, m.start, m.stop)
-        m.init = tf.global_variables_initializer()
+        if settings.pretrain:
+            m.pretrain_loop = many(m.x_bulk, m.z_bulk, m.start, m.stop, game=False)
+            m.restart_d = step_counter(m.theta_d).initializer  # the game has the article's rates
+
+        # What is sampled from, how far it is from the target, and the start of it all
+        m.sampled, m.init = m.G, tf.global_variables_initializer()
+        if settings.ema_decay:
+            average = tf.get_collection("generator/average")[0].average
+            with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
+                m.sampled, _ = Generator(z_node, hidden_size=settings.hidden_size).get_param()
+            with tf.control_dependencies([m.init]):
+                m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
+        m.distance = distance_to_target(m.sampled, settings)
     m.graph, m.x_node, m.z_node, m.seed_node = graph, x_node, z_node, seed_node
     return m
 
@@ -330,24 +404,30 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
 # ----------------------------------------------------------------------------------------------------------- a run
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What `train` returns."""
+    """What `train` returns. G is what samples come from: of averaged weights where the settings ask for it."""
 
     settings: Settings
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
     samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
-    curve: np.ndarray  # x and D(x) across the range of the real data, (2, points)
+    mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
+    curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
+    frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, and D(x) at the curve's x
     seconds: dict[str, float]  # the time taken, by phase
 
 
 def train(settings: Settings | None = None, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Result:
     """Train a GAN in a graph and session of its own. The same settings give the same numbers, whatever ran before.
 
-    Args:
-        settings: the run's settings; by default the article's.
-        log: called at each logged iteration with its row of the history and the batch's D1 and D2, each (size, 1).
+    `log` is called at each logged iteration with its row of the history and the batch's D1 and D2, each (size, 1).
     """
-    settings, seconds, history = settings or Settings(), {}, []
+    with contextlib.closing(train_runs(settings or Settings(), log)) as runs:
+        return next(runs)
+
+
+def train_runs(settings: Settings, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Iterator[Result]:
+    """Train seeds `seed` to `seed + runs - 1` in one graph, built and compiled once; each gives what `train` gives."""
+    seconds = {}
     with timed(seconds, "import"):
         _ = tf.Session
     with timed(seconds, "graph"):
@@ -356,48 +436,71 @@ def train(settings: Settings | None = None, log: Callable[..., None] = lambda ro
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         sess = tf.Session(graph=m.graph, config=config)
-        sess.run(m.init)
-    with sess:
-        real_rng, noise_rng, final_rng = map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(3))
-        real_data_load = RealDataLoader(settings.size, settings.mu, settings.sigma, real_rng)
-        gen_data_load = GenDataLoader(settings.size, settings.low, settings.high, noise_rng)
-        bulk, d_steps = m.x_bulk.shape[:2]
+    with contextlib.closing(sess):
         with timed(seconds, "compile"), quiet():
             empty = {node: np.zeros(node.shape, np.float32) for node in (m.x_bulk, m.z_bulk)}
+            sess.run(m.init)
             sess.run(m.loop, empty | {m.start: 0, m.stop: 0})
-        with timed(seconds, "train"):
-            for first in range(0, settings.epoch, bulk):
-                real_data = real_data_load.next_batches(bulk * d_steps).reshape(m.x_bulk.shape)
-                gen_data = gen_data_load.next_batches(bulk * (d_steps + 1)).reshape(m.z_bulk.shape)
-                i, end = first, min(first + bulk, settings.epoch)
-                while i < end:
-                    stop = min(i - i % settings.log_every + settings.log_every, end)
-                    feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: stop - first}
-                    D1_, D2_, *scalars = sess.run(m.loop, feed)
-                    if stop % settings.log_every == 0 or stop == settings.epoch:
-                        values = map(float, (D1_.mean(), D2_.mean(), *scalars))
-                        history.append({"iteration": stop - 1} | dict(zip(LOGGED, values, strict=True)))
-                        log(history[-1], D1_, D2_)
-                    i = stop
-        with timed(seconds, "evaluate"):
-            x = RealDataLoader(SAMPLES, settings.mu, settings.sigma, final_rng).next_batch()
-            z = GenDataLoader(SAMPLES, settings.low, settings.high, final_rng).next_batch()
-            samples, D1_, D2_ = sess.run([m.G, m.D1, m.D2], {m.x_node: x, m.z_node: z})
-            left, right = settings.mu - 4 * settings.sigma, settings.mu + 4 * settings.sigma
-            across = np.linspace(min(left, samples.min()), max(right, samples.max()), 401)
-            curve = np.stack([across, sess.run(m.D1, {m.x_node: across[:, None]})[:, 0]])
-        outputs = {"d1": D1_, "d2": D2_, "g": samples}.items()
-        stats = ("mean", "std", "min", "max")
-        final = {f"{name}_{stat}": float(getattr(np, stat)(output)) for name, output in outputs for stat in stats}
-    return Result(settings, final, history, samples, curve, seconds)
+        for seed in range(settings.seed, settings.seed + settings.runs):
+            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, dict(seconds))
+
+
+def train_one(m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Callable, seconds: dict) -> Result:
+    """Train from the start in a graph and session that are there already; see `train`."""
+    history, frames = [], []
+    real_rng, noise_rng, final_rng = map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(3))
+    real_data_load = RealDataLoader(settings.size, settings.mu, settings.sigma, real_rng)
+    gen_data_load = GenDataLoader(settings.size, settings.low, settings.high, noise_rng, settings.noise)
+    bulk, d_steps = m.x_bulk.shape[:2]
+    grid = settings.low + (settings.high - settings.low) * (np.arange(GRID)[:, None] + 0.5) / GRID
+    across = np.linspace(settings.mu - 4 * settings.sigma, settings.mu + 4 * settings.sigma, 401)[:, None]
+    a_frame = settings.log_every * math.ceil(settings.epoch / settings.log_every / 100)
+
+    def run_iterations(loop: tuple, count: int, reported: Callable) -> None:
+        for first in range(0, count, bulk):
+            real_data = real_data_load.next_batches(bulk * d_steps).reshape(m.x_bulk.shape)
+            gen_data = gen_data_load.next_batches(bulk * (d_steps + 1)).reshape(m.z_bulk.shape)
+            i, end = first, min(first + bulk, count)
+            while i < end:
+                stop = min(i - i % settings.log_every + settings.log_every, end)
+                feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: stop - first}
+                seen, i = sess.run(loop, feed), stop
+                if stop % settings.log_every == 0 or stop == count:
+                    reported(stop, *seen)
+
+    def reported(stop: int, D1_: np.ndarray, D2_: np.ndarray, *scalars: np.float32) -> None:
+        values = D1_.mean(), D2_.mean(), *scalars, *sess.run(m.distance, {m.z_node: grid})
+        history.append({"iteration": stop - 1} | dict(zip(LOGGED, map(float, values), strict=True)))
+        log(history[-1], D1_, D2_)
+        if settings.animate and (stop % a_frame == 0 or stop == settings.epoch):
+            frames.append((history[-1], *sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})))
+
+    with timed(seconds, "train"):
+        sess.run(m.init, {m.seed_node: settings.seed})
+        if settings.pretrain:
+            run_iterations(m.pretrain_loop, settings.pretrain, lambda *_: None)
+            sess.run(m.restart_d)
+        run_iterations(m.loop, settings.epoch, reported)
+    with timed(seconds, "evaluate"):
+        x = RealDataLoader(SAMPLES, settings.mu, settings.sigma, final_rng).next_batch()
+        z = GenDataLoader(SAMPLES, settings.low, settings.high, final_rng).next_batch()
+        samples, D1_ = sess.run([m.sampled, m.D1], {m.x_node: x, m.z_node: z})
+        D2_ = sess.run(m.D1, {m.x_node: samples})
+        final = {name: history[-1][name] for name in LOGGED[-4:]}
+        for name, D in (("d1", D1_), ("d2", D2_)):
+            final |= {f"{name}_{stat}": float(getattr(D, stat)()) for stat in ("mean", "min", "max")}
+        across = np.linspace(min(across.min(), samples.min()), max(across.max(), samples.max()), 401)[:, None]
+        on_grid, d_of_x = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
+    mapping, curve = np.hstack([grid, on_grid]).T, np.hstack([across, d_of_x]).T
+    return Result(settings, final, history, samples, mapping, curve, frames, seconds)
 
 
 @contextlib.contextmanager
 def timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
-    """Put the time that the block takes into `seconds[phase]`."""
+    """Add the time that the block takes to `seconds[phase]`."""
     began = time.perf_counter()
     yield
-    seconds[phase] = time.perf_counter() - began
+    seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - began
 
 
 @contextlib.contextmanager
@@ -417,73 +520,151 @@ def quiet() -> Iterator[None]:
             os.close(terminal)
 
 
+# ------------------------------------------------------------------------------------------------- the measure of G
+MEND = {"r1_gamma": 3.0, "ema_decay": 0.999, "init": "glorot_uniform", "hidden_size": 16}
+
+
+def yardstick(settings: Settings) -> tuple[float, float]:
+    """Return the KS that 95 of 100 batches of real data stay below, and the W1 typical of one: both fall with size."""
+    return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
+
+
+def judge(result: Result) -> tuple[bool, bool]:
+    """Return whether D can't tell real from generated, and whether G's distribution is as near as a real batch's."""
+    near_half = all(abs(result.final[name] - 0.5) < 0.1 for name in ("d1_mean", "d2_mean"))
+    return near_half, result.final["ks"] < yardstick(result.settings)[0]
+
+
+def verdict(result: Result) -> str:
+    """Say in words what came out, and how to mend it."""
+    settings, final, (cannot_tell, matches) = result.settings, result.final, judge(result)
+    ks, w1 = yardstick(settings)
+    lines = (
+        "D can't tell real from generated: both near 0.5." if cannot_tell else "D still tells real from generated.",
+        f"G {'matches' if matches else 'does not match'} the target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}.",
+        f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
+    )
+    mended = dataclasses.replace(settings, **MEND)
+    if not matches and mended != settings:
+        lines += (
+            "So D at 0.5 does not show that G has learned." * cannot_tell,
+            "This mends it:",
+            f"  {mended.command()}",
+        )
+    return "\n".join(filter(None, lines))
+
+
 # ---------------------------------------------------------------------------------------------- pictures and files
-def draw_training(figure: Figure, result: Result) -> None:
-    """Draw D1, D2 and the losses over the iterations."""
-    top, bottom = figure.subplots(2, sharex=True)
-    columns = {name: [row[name] for row in result.history] for name in result.history[0]}
-    top.axhline(0.5, color="black", linewidth=1, linestyle="--", label="0.5: D can't tell")
-    top.plot(columns["iteration"], columns["d1_mean"], label="D1: real data")
-    top.plot(columns["iteration"], columns["d2_mean"], label="D2: generated")
-    top.set(ylabel="mean over the batch", ylim=(0, 1), title="What the discriminator says")
-    bottom.plot(columns["iteration"], columns["loss_d"], label="loss_d: mean(log D1\n+ log(1 - D2))")
-    bottom.plot(columns["iteration"], columns["loss_g"], label="loss_g: mean(log D2)")
-    bottom.set(xlabel="iteration", ylabel="objective (maximised)")
-    for axes in (top, bottom):
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+def draw_training(figure: Any, result: Result) -> None:
+    """Draw D1, D2, the losses and G's distance to the target over the iterations."""
+    typical, panels = yardstick(result.settings)[1], figure.subplots(3, sharex=True)
+    panels[0].axhline(0.5, color="black", linewidth=1, linestyle="--", label="0.5: D can't tell")
+    panels[2].axhline(typical, color="black", linewidth=1, linestyle="--", label="a real batch's")
+    for panel, column, label in (
+        (0, "d1_mean", "D1: real data"), (0, "d2_mean", "D2: generated"),
+        (1, "loss_d", "loss_d: mean(log D1\n+ log(1 - D2))"), (1, "loss_g", "loss_g: mean(log D2)"),
+        (2, "w1", "W1 of G to the target"),
+    ):  # fmt: skip
+        iterations = [row["iteration"] for row in result.history]
+        panels[panel].plot(iterations, [row[column] for row in result.history], label=label)
+        panels[panel].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    panels[0].set(ylabel="mean D", ylim=(0, 1), title="What D says, what each is after, how far G is")
+    panels[1].set(ylabel="maximised")
+    panels[2].set(xlabel="iteration", ylabel="distance", ylim=(0, None))
 
 
-def draw_distribution(figure: Figure, result: Result) -> None:
-    """Draw the histogram of G's samples, the density that they should have, and D(x) across the range."""
-    axes = figure.subplots()
-    x, d_of_x = result.curve
-    mu, sigma = result.settings.mu, result.settings.sigma
-    density = np.exp(-(((x - mu) / sigma) ** 2) / 2) / (sigma * math.sqrt(2 * math.pi))
-    bars = axes.hist(result.samples[:, 0], bins=x[::5], density=True, alpha=0.5, label=f"{SAMPLES} samples of G(z)")[0]
-    axes.plot(x, density, color="black", label=f"real data: N({mu:g}, {sigma:g})")
-    axes.set(xlabel="x", ylabel="density", title="What the generator makes")
+def draw_density(axes: Any, x: np.ndarray, generated: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the histogram of generated values beside the target; return the density of both at the x, (points,)."""
+    target = statistics.NormalDist(settings.mu, settings.sigma)
+    density, edges = np.array([target.pdf(value) for value in x]), x[::5]
+    weights = np.full(len(generated), 1 / (len(generated) * (edges[1] - edges[0])))
+    bars = axes.hist(generated, edges, weights=weights, alpha=0.5, label="G(z)")[0]
+    axes.plot(x, density, color="black", label=f"target N({settings.mu:g}, {settings.sigma:g})")
+    axes.set(xlabel="x", ylabel="density", ylim=(0, min(max(bars.max(), density.max()) * 1.1, 4 * density.max())))
     if bars.max() > 4 * density.max():
-        axes.set(ylim=(0, 4 * density.max()), ylabel=f"density (bars up to {bars.max():.3g} cut off)")
-    right = axes.twinx()
-    right.plot(x, d_of_x, color="tab:red", label="D(x)")
-    right.axhline(0.5, color="tab:red", linewidth=1, linestyle="--")
-    right.set(ylabel="D(x)", ylim=(0, 1))
-    figure.legend(loc="outside lower center", ncols=3)
+        axes.set(ylabel=f"density (bars to {bars.max():.3g} cut)")
+    axes.legend(fontsize="small")
+    return density, bars[np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(bars) - 1)]
 
 
-def save_results(result: Result) -> list[str]:
-    """Write the run's files into its output directory, which is made where it is missing; return their names."""
-    folder, seconds, names = Path(result.settings.output_dir), result.seconds, []
+def draw_distribution(figure: Any, result: Result) -> None:
+    """Draw G's histogram, D(x) beside the optimal discriminator, and the map from z to G(z)."""
+    axes = figure.subplot_mosaic([["density", "map"], ["d", "map"]], width_ratios=(3, 2))
+    (x, d_of_x), (z, on_grid), settings = result.curve, result.mapping, result.settings
+    p, q = draw_density(axes["density"], x, result.samples[:, 0], settings)
+    axes["density"].set_title("What G makes" + " (of averaged weights)" * (settings.ema_decay > 0))
+    axes["d"].plot(x, p / np.maximum(p + q, 1e-300), color="tab:gray", label="optimal D for this G: p / (p + q)")
+    axes["d"].plot(x, d_of_x, color="tab:red", label="D(x)")
+    axes["d"].axhline(0.5, color="black", linewidth=1, linestyle="--")
+    axes["d"].set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
+    axes["d"].legend(fontsize="small", ncols=2, loc="upper center")
+    rising = [statistics.NormalDist(settings.mu, settings.sigma).inv_cdf((k + 0.5) / GRID) for k in range(GRID)]
+    axes["map"].plot(z, rising, "k--", label="rising map to the target")
+    axes["map"].plot(z, on_grid, label="G(z)")
+    axes["map"].set(xlabel="z", ylabel="G(z)", title="From noise to number")
+    axes["map"].legend(fontsize="small")
+
+
+def draw_runs(figure: Any, results: list[Result]) -> None:
+    """Draw the KS and W1 of each run beside those of real data."""
+    axes, (ks, w1) = figure.subplots(), yardstick(results[0].settings)
+    axes.plot([one.final["w1"] for one in results], [one.final["ks"] for one in results], "o", label="G of a run")
+    axes.axhline(ks, color="black", linestyle="--", label="95 of 100 batches of real data lie below")
+    axes.axvline(w1, color="black", linestyle=":", label="a typical batch of real data")
+    axes.set(xlabel="W1", ylabel="KS", xlim=(0, None), ylim=(0, None), title=f"{len(results)} runs")
+    axes.legend()
+
+
+def animate(figure: Any, path: str, result: Result) -> None:
+    """Write the training as a GIF: the histogram, the target and D(x) at up to 100 logged iterations."""
+    from matplotlib.animation import PillowWriter
+
+    x = result.settings.mu + np.linspace(-4, 4, 401) * result.settings.sigma
+    writer = PillowWriter(fps=10)
+    with writer.saving(figure, path, dpi=60):
+        for row, generated, d_of_x in result.frames:
+            figure.clear()
+            axes = figure.subplots()
+            draw_density(axes, x, generated[:, 0], result.settings)
+            axes.set(title=f"iteration {row['iteration']}, W1 {row['w1']:.2f}", ylim=(0, 1 / result.settings.sigma))
+            right = axes.twinx()
+            right.plot(x, d_of_x[:, 0], color="tab:red")
+            right.set(ylim=(0, 1), ylabel="D(x), red")
+            writer.grab_frame()
+
+
+def table(rows: list[dict], file: BinaryIO) -> None:
+    """Write the rows as CSV."""
+    lines = [rows[0], *(row.values() for row in rows)]
+    file.write("".join(",".join(map(str, line)) + "\n" for line in lines).encode())
+
+
+def picture(draw: Callable[[Any, Any], None], result: Any, file: BinaryIO) -> None:
+    """Draw the result on a matplotlib figure and write that."""
+    with quiet():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        animate(figure, file.name, result) if draw is animate else (draw(figure, result), figure.savefig(file))
+
+
+def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Writer]) -> None:
+    """Have each file written that takes its name, and the place of an older one, only once it is complete."""
+    folder = Path(settings.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-
-    def save(name: str, write: Callable[[BinaryIO], object]) -> None:
-        """Have a file written that takes its name, and the place of an older one, only once it is complete."""
-        partial = folder / f".{name}.partial"
-        try:
-            with open(partial, "wb") as file:
-                write(file)
-            os.replace(partial, folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
-        names.append(name)
-
-    with timed(seconds, "save"):
-        rows = [result.history[0], *(row.values() for row in result.history)]
-        save("metrics.csv", lambda file: file.writelines((",".join(map(str, row)) + "\n").encode() for row in rows))
-        save("samples.npy", lambda file: np.save(file, result.samples))
-    if result.settings.plots:
-        with timed(seconds, "draw"), quiet():
-            from matplotlib.figure import Figure
-
-            for draw in (draw_training, draw_distribution):
-                figure = Figure(figsize=(8, 5), layout="constrained")
-                draw(figure, result)
-                save(draw.__name__.removeprefix("draw_") + ".png", figure.savefig)
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "numpy", "matplotlib")}
-    versions["python"] = platform.python_version()
-    summary = {"settings": vars(result.settings), "versions": versions, "seconds": seconds, "final": result.final}
-    save("summary.json", lambda file: file.write((json.dumps(summary, indent=2) + "\n").encode()))
-    return names
+    versions["python"] = sys.version.split()[0]
+    summary = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
+    files = files | {"summary.json": lambda file: file.write((json.dumps(summary, indent=2) + "\n").encode())}
+    for name, write in files.items():
+        unfinished = folder / f".unfinished.{name}"
+        try:
+            with timed(seconds, "draw" if name.endswith(("png", "gif")) else "save"), open(unfinished, "wb") as file:
+                write(file)
+            os.replace(unfinished, folder / name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    print(f"Written to {folder}: {', '.join(files)}")
 
 
 # ------------------------------------------------------------------------------------------------ the command line
@@ -492,20 +673,18 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0], allow_abbrev=False)
     parser.error = lambda message: parser.exit(2, f"{parser.prog}: error: {message}\n")  # one line, no usage
     for field in dataclasses.fields(Settings):
-        text, allowed = field.metadata["help"], field.metadata["allowed"]
+        text = field.metadata["help"]
         flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
         if field.type == "bool":
-            action = "store_false" if field.default else "store_true"
-            parser.add_argument(flag, dest=field.name, action=action, help=text)
+            parser.add_argument(flag, dest=field.name, action=f"store_{not field.default}".lower(), help=text)
         else:
-            help_text = f"{text}; {allowed} (default: %(default)s)"
-            parser.add_argument(flag, default=field.default, metavar=field.type.upper(), help=help_text)
+            text += f"; {field.metadata['allowed']} (default: %(default)s)"
+            parser.add_argument(flag, default=field.default, metavar=field.type.upper(), help=text)
     values = vars(parser.parse_args(argv))
     try:
         for field in dataclasses.fields(Settings):
-            if field.type in ("int", "float"):
-                with contextlib.suppress(ValueError):  # left as text, it is refused below
-                    values[field.name] = {"int": int, "float": float}[field.type](values[field.name])
+            with contextlib.suppress(ValueError):  # left as text, it is refused below
+                values[field.name] = {"int": int, "float": float}.get(field.type, lambda same: same)(values[field.name])
         return Settings(**values)
     except ValueError as error:
         parser.error(str(error))
@@ -522,25 +701,59 @@ def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None
     print("\n".join(f"{row['iteration']}\nD1: {d1} ,D2: {d2}" for (d1,), (d2,) in zip(D1_, D2_, strict=True)))
 
 
-def print_report(result: Result, files: list[str]) -> None:
-    """Print what came out of a run."""
-    settings, seconds, final = result.settings, result.seconds, result.final
+def run_one(settings: Settings) -> None:
+    """Train once, print a report and write the results."""
+    result = train(settings, print_pairs if settings.print_pairs else print_line)
+    final, seconds = result.final, result.seconds
     print(f"\nAfter {settings.epoch} iterations, on {SAMPLES} fresh samples:")
     print("  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final))
     print("  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final))
-    print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
+    print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final), end="")
+    print(" (from averaged weights)" * (settings.ema_decay > 0))
     print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
+    print(verdict(result))
+    files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda file: np.save(file, result.samples)}
+    if settings.plots:
+        for draw in (draw_training, draw_distribution):
+            files[f"{draw.__name__[5:]}.png"] = partial(picture, draw, result)
+    if settings.animate:
+        files["training.gif"] = partial(picture, animate, result)
+    save_results(settings, seconds, final, files)
     phases = ", ".join(f"{phase} {time_taken:.1f}" for phase, time_taken in seconds.items())
     print(f"Time: {sum(seconds.values()):.1f} s ({phases})")
-    print(f"Written to {settings.output_dir}: {', '.join(files)}")
+
+
+def run_many(settings: Settings) -> None:
+    """Train many seeds, print a table of them, and write the results."""
+    columns, results = ("d1_mean", "d2_mean", "w1", "ks", "g_mean", "g_std"), []
+    print("seed", *(f"{name:>8}" for name in columns), "D near 0.5, G matches", sep="  ")
+    for result in train_runs(dataclasses.replace(settings, log_every=settings.epoch)):
+        results.append(result)
+        marks = ", ".join("yes" if passed else "no" for passed in judge(result))
+        print(f"{result.settings.seed:4d}", *(f"{result.final[name]:8.3f}" for name in columns), marks, sep="  ")
+    final = summarise(results)
+    print("W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.3f}, ".format(**final), end="")
+    print("worst {ks_worst:.3f}. D near 0.5: {d_near_half:.0%}. G matches: {g_matches:.0%}.".format(**final))
+    rows = [{"seed": one.settings.seed} | {name: one.final[name] for name in columns} for one in results]
+    pictures = {"runs.png": partial(picture, draw_runs, results)} if settings.plots else {}
+    files = {"runs.csv": partial(table, rows)} | pictures
+    save_results(settings, results[-1].seconds, final, files)
+
+
+def summarise(results: list[Result]) -> dict[str, float]:
+    """Return the median and the worst W1 and KS of many runs, and the shares that pass (see `judge`)."""
+    w1, ks = ([result.final[name] for result in results] for name in ("w1", "ks"))
+    near_half, matches = np.mean([judge(result) for result in results], axis=0).tolist()
+    shares = {"d_near_half": near_half, "g_matches": matches}
+    medians = {"w1_median": statistics.median(w1), "ks_median": statistics.median(ks)}
+    return {**medians, "w1_worst": max(w1), "ks_worst": max(ks), **shares}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     faulthandler.enable(os.dup(2))  # a crash shows where, also while standard error is held back
     settings = parse_settings(argv)
-    result = train(settings, print_pairs if settings.print_pairs else print_line)
-    print_report(result, save_results(result))
+    run_one(settings) if settings.runs == 1 else run_many(settings)
     return 0
 
 

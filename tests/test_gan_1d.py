@@ -334,15 +334,16 @@ def test_article_run_leaves_its_files_and_nothing_else(article_run):
     assert [path.name for path in article_run.source.iterdir()] == ["gan_1d.py"]
     rows = read_metrics(folder)
     columns = ["iteration", "d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g"]
-    assert list(rows[0])[:7] == columns
+    assert list(rows[0]) == [*columns, "w1", "ks", "g_mean", "g_std"]
     assert [int(row["iteration"]) for row in rows] == list(range(99, 10000, 100))
     samples = np.load(folder / "samples.npy")
     assert samples.shape == (10000, 1)
     assert samples.dtype == np.float32
     summary = json.loads((folder / "summary.json").read_text())
     assert Settings(**summary["settings"]) == Settings()
-    assert summary["final"]["g_mean"] == pytest.approx(samples.mean(), abs=1e-5)
-    assert summary["final"]["g_std"] == pytest.approx(samples.std(), abs=1e-5)
+    error = 4 * samples.std() / 100  # 10,000 samples
+    assert summary["final"]["g_mean"] == pytest.approx(samples.mean(), abs=error)
+    assert summary["final"]["g_std"] == pytest.approx(samples.std(), abs=error)
     assert {"import", "graph", "compile", "train", "evaluate", "draw", "save"} <= set(summary["seconds"])
     assert summary["versions"]["tensorflow"] == tf.__version__
     for name in ("training.png", "distribution.png"):
@@ -384,7 +385,8 @@ BAD = [
     "--size 0", "--size 2.5", "--size ten", "--epoch 0", "--epoch 2000000000", "--hidden-size -1", "--d-steps 0",
     "--sigma 0", "--sigma -1", "--sigma nan", "--mu inf", "--low 1", "--high -2", "--low nan", "--momentum 1",
     "--momentum -0.1", "--decay-rate 0", "--decay-rate 1.1", "--learning-rate 0", "--seed -1", "--log-every 0",
-    "--output-dir=",
+    "--output-dir=", "--optimizer rmsprop", "--init zeros", "--noise gaussian", "--r1-gamma -1", "--ema-decay 1",
+    "--pretrain -1", "--runs 0",
 ]  # fmt: skip
 
 
