@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import dataclasses
 import faulthandler
-import importlib.metadata
 import itertools
 import json
 import math
@@ -29,6 +28,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -38,7 +38,6 @@ import numpy as np
 SAMPLES = 10_000  # generated values that a run leaves, and fresh ones of both kinds that it judges D by
 BULK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BULK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
-Writer = Callable[[BinaryIO], object]  # writes one file
 GRID = 2_000  # quantiles of G's distribution that its distance to the target is taken from
 LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g", "w1", "ks", "g_mean", "g_std")
 
@@ -108,15 +107,12 @@ class Settings:
     xla: bool = setting(True, "do not compile the training loop with XLA")
     plots: bool = setting(True, "draw no pictures")
     animate: bool = setting(False, "also write training.gif")
-    output_dir: str = setting(
-        "outputs/latest", "folder for the results", "a path", lambda path: path and "\0" not in path
-    )
+    output_dir: str = setting("outputs/latest", "folder for the results", "a path", lambda path: path != "")
 
     def __post_init__(self) -> None:
         def require(met: bool, name: str, allowed: str) -> None:
             if not met:
-                flag, value = "--" + name.replace("_", "-"), repr(getattr(self, name))[:60]
-                raise ValueError(f"{flag} {value}: must be {allowed}")
+                raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)!r:.60}: must be {allowed}")
 
         kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
         for field in dataclasses.fields(self):
@@ -143,11 +139,10 @@ class Settings:
 
 # ------------------------------------------------------------------------------------------------------------ data
 class GenDataLoader:
-    """The generator's noise: uniform draws, or stratified: even points and up to 0.01 of jitter (both the article's)."""
+    """The generator's noise: uniform draws, or stratified: even points and 0.01 of jitter (both the article's)."""
 
     def __init__(self, size: int = 200, low: float = -1, high: float = 1, rng=None, noise: str = "uniform"):
-        self.size, self.low, self.high, self.noise = size, low, high, noise
-        self.rng = rng or np.random.default_rng()
+        self.size, self.low, self.high, self.noise, self.rng = size, low, high, noise, rng or np.random.default_rng()
 
     def next_batch(self) -> np.ndarray:
         """Draw a batch, float32, (size, 1)."""
@@ -165,8 +160,7 @@ class RealDataLoader:
     """The real data: independent draws from N(mu, sigma) (the article, less its sort, which did nothing)."""
 
     def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng=None):
-        self.size, self.mu, self.sigma = size, mu, sigma
-        self.rng = rng or np.random.default_rng()
+        self.size, self.mu, self.sigma, self.rng = size, mu, sigma, rng or np.random.default_rng()
 
     def next_batch(self) -> np.ndarray:
         """Draw a batch, float32, (size, 1)."""
@@ -182,9 +176,8 @@ class RealDataLoader:
 def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int | tf.Tensor = 0) -> tf.Variable:
     """Get or make the weights `name`, (inputs, outputs): random draws, given by `seed` and the variable's full name.
 
-    The article does not show its own. `init` is "normal", of standard deviation 1, as in the tutorial it descends from;
-    "truncated_normal", the same without tails; "glorot_uniform" (Glorot and Bengio 2010, equation 16); or "classic",
-    truncated normal of standard deviation 0.1, as in TensorFlow's first tutorials.
+    The article does not show its own. "normal", standard deviation 1, is from the tutorial it descends from; "classic",
+    truncated and 0.1, from TensorFlow's; "glorot_uniform" from Glorot and Bengio 2010, equation 16.
     """
     key, limit = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode()), math.sqrt(6 / sum(shape))
     seeds = tf.stack([tf.cast(seed, tf.int64), key])
@@ -199,8 +192,8 @@ def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int
 
 def bias_variable(shape: list[int], name: str, init: str = "normal") -> tf.Variable:
     """Get or make the biases `name`, (1, outputs): zeros, or 0.1 where `init` is "classic"."""
-    start = tf.constant_initializer(0.1 if init == "classic" else 0.0)
-    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
+    start = 0.1 if init == "classic" else 0.0
+    return tf.get_variable(name, shape, tf.float32, tf.constant_initializer(start), use_resource=True)
 
 
 def mlp(inputs: tf.Tensor, sizes: list[int], init: str, seed: int | tf.Tensor) -> tuple[tf.Tensor, list[tf.Variable]]:
@@ -211,8 +204,7 @@ def mlp(inputs: tf.Tensor, sizes: list[int], init: str, seed: int | tf.Tensor) -
         weight = weight_variable(shape, f"weight{layer}", init, seed)
         bias = bias_variable([1, shape[1]], f"bias{layer}", init)
         units = tf.matmul(weight, units, transpose_a=True) + tf.transpose(bias)
-        if layer < 3:
-            units = tf.tanh(units)
+        units = tf.tanh(units) if layer < 3 else units
         var_list += [weight, bias]
     return tf.transpose(units), var_list
 
@@ -253,8 +245,7 @@ def build_networks(x: tf.Tensor, z: tf.Tensor, settings: Settings, seed: int | t
     like = {"hidden_size": settings.hidden_size, "init": settings.init, "seed": seed}
     G, theta_g = Generator(z, **like).get_param()
     discriminator1, discriminator2 = Discriminator(x, **like), Discriminator(G, **like)
-    D1, theta_d = discriminator1.get_param()
-    D2, theta_d = discriminator2.get_param()
+    (D1, theta_d), (D2, _) = discriminator1.get_param(), discriminator2.get_param()
     # tf.log(D) turns infinite, and training NaN, where the sigmoid rounds to 0 or 1. The logits give the same values:
     log_D1, log_D2 = -tf.nn.softplus(-discriminator1.logit), -tf.nn.softplus(-discriminator2.logit)
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)  # log(1 - D2)
@@ -314,9 +305,9 @@ def generator_step(net: SimpleNamespace, settings: Settings) -> tf.Operation:
 def distance_to_target(values: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, ...]:
     """Return W1, KS, mean and standard deviation of G's distribution, beside the target's: scalars, float64.
 
-    `values`, (points, 1), is G on the midpoints of even cells of z. As z is uniform they are, sorted, the quantiles of
-    G, free of sampling noise (G may fold z, so they are sorted here). W1 is the mean distance between the quantiles of
-    both distributions, KS the largest gap between their distribution functions.
+    `values`, (points, 1), is G on the midpoints of even cells of z. Sorted (G may fold z) they are G's quantiles, free
+    of sampling noise, as z is uniform. W1: the mean distance between both quantiles. KS: the largest gap between both
+    distribution functions.
     """
     mu, sigma = settings.mu, settings.sigma
     quantiles = tf.sort(tf.cast(values[:, 0], tf.float64))
@@ -435,8 +426,7 @@ def train_runs(settings: Settings, log: Callable[..., None] = lambda row, D1_, D
         # A GPU gains nothing at this size, and the ops are too short to be worth handing from thread to thread.
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
-        sess = tf.Session(graph=m.graph, config=config)
-    with contextlib.closing(sess):
+    with contextlib.closing(tf.Session(graph=m.graph, config=config)) as sess:
         with timed(seconds, "compile"), quiet():
             empty = {node: np.zeros(node.shape, np.float32) for node in (m.x_bulk, m.z_bulk)}
             sess.run(m.init)
@@ -538,10 +528,10 @@ def judge(result: Result) -> tuple[bool, bool]:
 def verdict(result: Result) -> str:
     """Say in words what came out, and how to mend it."""
     settings, final, (cannot_tell, matches) = result.settings, result.final, judge(result)
-    ks, w1 = yardstick(settings)
+    (ks, w1), kind = yardstick(settings), ", of averaged weights," * (settings.ema_decay > 0)
     lines = (
         "D can't tell real from generated: both near 0.5." if cannot_tell else "D still tells real from generated.",
-        f"G {'matches' if matches else 'does not match'} the target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}.",
+        f"G{kind} {'matches' if matches else 'does not match'} its target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}",
         f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
     )
     mended = dataclasses.replace(settings, **MEND)
@@ -620,8 +610,7 @@ def animate(figure: Any, path: str, result: Result) -> None:
     from matplotlib.animation import PillowWriter
 
     x = result.settings.mu + np.linspace(-4, 4, 401) * result.settings.sigma
-    writer = PillowWriter(fps=10)
-    with writer.saving(figure, path, dpi=60):
+    with (writer := PillowWriter(fps=10)).saving(figure, path, dpi=60):
         for row, generated, d_of_x in result.frames:
             figure.clear()
             axes = figure.subplots()
@@ -648,12 +637,13 @@ def picture(draw: Callable[[Any, Any], None], result: Any, file: BinaryIO) -> No
         animate(figure, file.name, result) if draw is animate else (draw(figure, result), figure.savefig(file))
 
 
-def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Writer]) -> None:
+def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable]) -> None:
     """Have each file written that takes its name, and the place of an older one, only once it is complete."""
     folder = Path(settings.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "numpy", "matplotlib")}
-    versions["python"] = sys.version.split()[0]
+    versions = {name: version(name) for name in ("tensorflow", "numpy", "matplotlib")} | {
+        "python": sys.version.split()[0]
+    }
     summary = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
     files = files | {"summary.json": lambda file: file.write((json.dumps(summary, indent=2) + "\n").encode())}
     for name, write in files.items():
@@ -708,8 +698,7 @@ def run_one(settings: Settings) -> None:
     print(f"\nAfter {settings.epoch} iterations, on {SAMPLES} fresh samples:")
     print("  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final))
     print("  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final))
-    print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final), end="")
-    print(" (from averaged weights)" * (settings.ema_decay > 0))
+    print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
     print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
     print(verdict(result))
     files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda file: np.save(file, result.samples)}
@@ -743,10 +732,9 @@ def run_many(settings: Settings) -> None:
 def summarise(results: list[Result]) -> dict[str, float]:
     """Return the median and the worst W1 and KS of many runs, and the shares that pass (see `judge`)."""
     w1, ks = ([result.final[name] for result in results] for name in ("w1", "ks"))
-    near_half, matches = np.mean([judge(result) for result in results], axis=0).tolist()
-    shares = {"d_near_half": near_half, "g_matches": matches}
+    near_half, matches = np.mean([judge(one) for one in results], axis=0).tolist()
     medians = {"w1_median": statistics.median(w1), "ks_median": statistics.median(ks)}
-    return {**medians, "w1_worst": max(w1), "ks_worst": max(ks), **shares}
+    return medians | {"w1_worst": max(w1), "ks_worst": max(ks), "d_near_half": near_half, "g_matches": matches}
 
 
 def main(argv: list[str] | None = None) -> int:
