@@ -68,7 +68,7 @@ def test_article_constants():
         part: {name: p.default for name, p in inspect.signature(part).parameters.items() if name != "rng"}
         for part in (GenDataLoader, RealDataLoader, Generator, Discriminator)
     }
-    assert given[GenDataLoader] == {"size": 200, "low": -1, "high": 1}
+    assert given[GenDataLoader] == {"size": 200, "low": -1, "high": 1, "noise": "uniform"}
     assert given[RealDataLoader] == {"size": 200, "mu": -1, "sigma": 1}
     assert list(given[Generator].items())[1:4] == [("input_size", 1), ("hidden_size", 6), ("output_size", 1)]
     assert list(given[Discriminator].items())[1:3] == [("input_size", 1), ("hidden_size", 6)]
@@ -298,6 +298,12 @@ def test_the_shortest_runs_train(epoch):
     assert len(result.history) == 1
     assert all(np.isfinite(list(result.final.values())))
     assert result.history[-1]["learning_rate_g"] == pytest.approx(0.01 * 0.95 ** (epoch - 1))
+
+
+def test_readme_lists_every_flag():
+    readme = (ROOT / "README.md").read_text()
+    for name, field in Settings.__dataclass_fields__.items():
+        assert f"| `--{'no-' * (field.default is True)}{name.replace('_', '-')}`" in readme or f", `--{name}`" in readme
 
 
 def test_readme_shows_the_articles_own_loop(monkeypatch):
