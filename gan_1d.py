@@ -133,7 +133,7 @@ class Settings:
             value = getattr(self, field.name)
             if value != field.default:
                 flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
-                words += [flag] if isinstance(value, bool) else [flag, str(value)]
+                words.append(flag if isinstance(value, bool) else f"{flag}={value}")
         return shlex.join(words)
 
 
@@ -251,7 +251,7 @@ def build_networks(x: tf.Tensor, z: tf.Tensor, settings: Settings, seed: int | t
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)  # log(1 - D2)
     loss_d = tf.reduce_mean(log_D1 + log_not_D2)  # the paper's V(D, G), equation 1
     loss_g = tf.reduce_mean(log_D2)  # the paper's section 3: a stronger gradient early on than log(1 - D2)
-    cost_d, cost_g = 1 - loss_d, 1 - loss_g
+    cost_d, cost_g = 1 - loss_d, 1 - loss_g  # what the article has its optimizer minimise
     if settings.r1_gamma:  # Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9
         (slope,) = tf.gradients(discriminator1.logit, x)
         cost_d += settings.r1_gamma / 2 * tf.reduce_mean(tf.square(slope))
@@ -432,7 +432,7 @@ def train_runs(settings: Settings, log: Callable[..., None] = lambda row, D1_, D
             sess.run(m.init)
             sess.run(m.loop, empty | {m.start: 0, m.stop: 0})
         for seed in range(settings.seed, settings.seed + settings.runs):
-            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, dict(seconds))
+            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, seconds)
 
 
 def train_one(m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Callable, seconds: dict) -> Result:
@@ -530,7 +530,7 @@ def verdict(result: Result) -> str:
     settings, final, (cannot_tell, matches) = result.settings, result.final, judge(result)
     (ks, w1), kind = yardstick(settings), ", of averaged weights," * (settings.ema_decay > 0)
     lines = (
-        "D can't tell real from generated: both near 0.5." if cannot_tell else "D still tells real from generated.",
+        "D can't tell real from generated: both near 0.5." if cannot_tell else "D is not near 0.5 on both of them.",
         f"G{kind} {'matches' if matches else 'does not match'} its target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}",
         f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
     )
@@ -538,7 +538,7 @@ def verdict(result: Result) -> str:
     if not matches and mended != settings:
         lines += (
             "So D at 0.5 does not show that G has learned." * cannot_tell,
-            "This mends it:",
+            "To mend it, try:",
             f"  {mended.command()}",
         )
     return "\n".join(filter(None, lines))
@@ -695,7 +695,7 @@ def run_one(settings: Settings) -> None:
     """Train once, print a report and write the results."""
     result = train(settings, print_pairs if settings.print_pairs else print_line)
     final, seconds = result.final, result.seconds
-    print(f"\nAfter {settings.epoch} iterations, on {SAMPLES} fresh samples:")
+    print(f"\nAfter {settings.epoch} iterations, D on {SAMPLES} fresh samples, G exactly:")
     print("  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final))
     print("  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final))
     print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
