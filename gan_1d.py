@@ -589,7 +589,7 @@ def draw_distribution(figure: Any, result: Result) -> None:
     axes["d"].set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
     axes["d"].legend(fontsize="small", ncols=2, loc="upper center")
     rising = [statistics.NormalDist(settings.mu, settings.sigma).inv_cdf((k + 0.5) / GRID) for k in range(GRID)]
-    axes["map"].plot(z, rising, "k--", label="rising map to the target")
+    axes["map"].plot(z, rising[:: 1 if on_grid[0] < on_grid[-1] else -1], "k--", label="monotone map to the target")
     axes["map"].plot(z, on_grid, label="G(z)")
     axes["map"].set(xlabel="z", ylabel="G(z)", title="From noise to number")
     axes["map"].legend(fontsize="small")
