@@ -347,7 +347,7 @@ def test_article_run_leaves_its_files_and_nothing_else(article_run):
     assert samples.dtype == np.float32
     summary = json.loads((folder / "summary.json").read_text())
     assert Settings(**summary["settings"]) == Settings()
-    error = 4 * samples.std() / 100  # 10,000 samples
+    error = 4 * float(samples.std()) / 100  # 10,000 samples
     assert summary["final"]["g_mean"] == pytest.approx(samples.mean(), abs=error)
     assert summary["final"]["g_std"] == pytest.approx(samples.std(), abs=error)
     assert {"import", "graph", "compile", "train", "evaluate", "draw", "save"} <= set(summary["seconds"])
