@@ -21,6 +21,8 @@ import json
 import math
 import os
 import shlex
+import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -68,10 +70,19 @@ def whole(default: int, least: int, most: int, text: str) -> Any:
 
 
 FINITE = "a number from -1e30 to 1e30", lambda value: abs(value) <= 1e30
-POSITIVE = "a number above 0, at most 1e30", lambda value: 0 < value <= 1e30
+POSITIVE = "a number from 1e-30 to 1e30", lambda value: 1e-30 <= value <= 1e30
 BELOW_1 = "a number from 0 to below 1", lambda value: 0 <= value < 1
 UP_TO_1 = "a number above 0, at most 1", lambda value: 0 < value <= 1
 FROM_0 = "a number from 0 to 1e30", lambda value: 0 <= value <= 1e30
+
+
+def is_path(text: str) -> bool:
+    """Tell whether the text can name a folder and be printed in one line."""
+    return text != "" and text.isprintable()
+
+
+# What may change when a run is resumed: it does not alter the training.
+FREE = ("log_every", "print_pairs", "plots", "animate", "output_dir", "checkpoint_every", "resume", "overwrite")
 
 
 def choice(text: str, *names: str) -> Any:
@@ -107,7 +118,10 @@ class Settings:
     xla: bool = setting(True, "do not compile the training loop with XLA")
     plots: bool = setting(True, "draw no pictures")
     animate: bool = setting(False, "also write training.gif")
-    output_dir: str = setting("outputs/latest", "folder for the results", "a path", lambda path: path != "")
+    output_dir: str = setting("outputs/latest", "folder for the results", "a path in printable characters", is_path)
+    checkpoint_every: int = whole(2_500, 1, 10**9, "iterations from one checkpoint to the next")
+    resume: bool = setting(False, "go on with the unfinished run in --output-dir, if there is one")
+    overwrite: bool = setting(False, "replace the unfinished run in --output-dir")
 
     def __post_init__(self) -> None:
         def require(met: bool, name: str, allowed: str) -> None:
@@ -120,11 +134,14 @@ class Settings:
             right = isinstance(value, kinds[field.type]) and isinstance(value, bool) == (field.type == "bool")
             require(right and field.metadata["test"](value), field.name, field.metadata["allowed"])
         require(self.low < self.high, "low", f"below --high, {self.high}")
-        require(self.size * self.hidden_size <= 10**8, "size", "at most 1e8 / --hidden-size")
+        require(self.sigma >= 1e-6 * abs(self.mu), "sigma", "at least 1e-6 of --mu, or float32 can't hold such data")
+        for other in ("hidden_size", "d_steps"):
+            require(self.size * getattr(self, other) <= 10**8, "size", f"at most 1e8 / --{other.replace('_', '-')}")
         for name, least in (("epoch", 1), ("pretrain", 0)):
             require(getattr(self, name) * self.d_steps < 2**31, name, f"from {least} to below 2**31 / --d-steps")
         require(self.seed + self.runs <= 2**32, "runs", f"at most 2**32 - --seed, {2**32 - self.seed}")
         require(not self.animate or (self.plots and self.runs == 1), "animate", "without --no-plots and --runs")
+        require(not self.resume or not self.overwrite, "resume", "without --overwrite")
 
     def command(self) -> str:
         """Return the command that runs these settings."""
@@ -180,14 +197,17 @@ def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int
     truncated and 0.1, from TensorFlow's; "glorot_uniform" from Glorot and Bengio 2010, equation 16.
     """
     key, limit = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode()), math.sqrt(6 / sum(shape))
-    seeds = tf.stack([tf.cast(seed, tf.int64), key])
     draw = {
-        "normal": partial(tf.random.stateless_normal, seed=seeds),
-        "truncated_normal": partial(tf.random.stateless_truncated_normal, seed=seeds),
-        "glorot_uniform": partial(tf.random.stateless_uniform, seed=seeds, minval=-limit, maxval=limit),
-        "classic": partial(tf.random.stateless_truncated_normal, seed=seeds, stddev=0.1),
+        "normal": tf.random.stateless_normal,
+        "truncated_normal": tf.random.stateless_truncated_normal,
+        "glorot_uniform": partial(tf.random.stateless_uniform, minval=-limit, maxval=limit),
+        "classic": partial(tf.random.stateless_truncated_normal, stddev=0.1),
     }[init]
-    return tf.get_variable(name, shape, tf.float32, draw, use_resource=True)
+
+    def start(shape: list[int], dtype: tf.DType, partition_info: None = None) -> tf.Tensor:
+        return draw(shape, tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)
+
+    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
 
 
 def bias_variable(shape: list[int], name: str, init: str = "normal") -> tf.Variable:
@@ -325,7 +345,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
     Returns a namespace: the `graph` (its own), the placeholders `x_node` and `z_node`, float32, (batch, 1), all that
     `build_networks` gives, `train_op_d` and `train_op_g` (one step of a network), `init` (sets every variable to its
     start; `seed_node` may be fed another seed), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see
-    `train_iterations`), `sampled` (G, or the G of averaged weights) and its `distance` (see `distance_to_target`).
+    `train_iterations`), `sampled` (G, or the G of averaged weights), its variables `theta_sampled`, its `distance` (see
+    `distance_to_target`), and a `saver` of all variables, among them the text `progress`, set by `progress_node`.
     """
     settings = settings or Settings()
     size, d_steps = settings.size, settings.d_steps
@@ -380,15 +401,18 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
             m.restart_d = step_counter(m.theta_d).initializer  # the game has the article's rates
 
         # What is sampled from, how far it is from the target, and the start of it all
-        m.sampled, m.init = m.G, tf.global_variables_initializer()
+        progress_node = tf.placeholder_with_default("", (), "progress_node")
+        m.progress = tf.get_variable("progress", initializer=progress_node, trainable=False, use_resource=True)
+        m.sampled, m.theta_sampled, m.init = m.G, m.theta_g, tf.global_variables_initializer()
         if settings.ema_decay:
             average = tf.get_collection("generator/average")[0].average
             with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
                 m.sampled, _ = Generator(z_node, hidden_size=settings.hidden_size).get_param()
+            m.theta_sampled = list(map(average, m.theta_g))
             with tf.control_dependencies([m.init]):
                 m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
-        m.distance = distance_to_target(m.sampled, settings)
-    m.graph, m.x_node, m.z_node, m.seed_node = graph, x_node, z_node, seed_node
+        m.distance, m.saver = distance_to_target(m.sampled, settings), tf.train.Saver(max_to_keep=2)
+    m.graph, m.x_node, m.z_node, m.seed_node, m.progress_node = graph, x_node, z_node, seed_node, progress_node
     return m
 
 
@@ -401,26 +425,96 @@ class Result:
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
     samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
+    theta_g: list[np.ndarray]  # its weights and biases, in the article's order
+    theta_d: list[np.ndarray]  # the discriminator's
     mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
     curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
     frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, and D(x) at the curve's x
     seconds: dict[str, float]  # the time taken, by phase
 
 
+class Refused(ValueError):
+    """A command that does not fit what is in its output directory."""
+
+
+class Stopped(Exception):
+    """A run that was stopped by a signal, its number the first argument, and saved."""
+
+
+class Failed(Exception):
+    """A run that can't go on, and why, in one line."""
+
+
+class Checkpoints:
+    """What a run's future depends on, saved in `--output-dir`/checkpoints, which is there while the run is unfinished.
+
+    `tf.train.Saver` keeps all variables in one step. One of them is a text, the rest of the state as JSON: settings,
+    iteration, the state of the random generators, the history, and the results of the seeds that are done (`done`).
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings, self.folder = settings, Path(settings.output_dir, "checkpoints")
+        self.signal, self.state, self.done = 0, None, []
+        if not settings.resume or not (self.folder / "checkpoint").exists():
+            return
+        with self.blamed(f"{self.folder} can't be read"):
+            self.path = tf.train.latest_checkpoint(self.folder)
+            self.state = json.loads(tf.train.load_variable(self.path, "progress"))
+            was = Settings(**self.state["settings"])
+            self.done = self.state["done"]
+        for field in dataclasses.fields(Settings):
+            old, new = getattr(was, field.name), getattr(settings, field.name)
+            if old != new and field.name not in FREE:
+                raise Refused(f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run to resume")
+
+    @contextlib.contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
+        """Have errors of the block, which come in many kinds, named in one line."""
+        try:
+            with quiet(replay=False):
+                yield
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise Failed(f"{what}: {reason:.200}") from error
+
+    def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
+        """Save the variables and the state. The one before stays until this one is complete."""
+        with self.blamed(f"{self.folder} can't be written"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            state = state | {"settings": vars(self.settings), "done": self.done}
+            sess.run(m.progress.initializer, {m.progress_node: json.dumps(state)})
+            before = len(self.done) * (self.settings.epoch + self.settings.pretrain)  # a name of its own for each
+            step, name = before + self.settings.pretrain + state["iteration"], str(self.folder / "run")
+            with m.graph.as_default():
+                m.saver.save(sess, name, step, write_meta_graph=False)
+
+    def restore(self, m: SimpleNamespace, sess: tf.Session) -> dict:
+        """Set the variables to the last checkpoint's and return its state, which is used up."""
+        with self.blamed(f"{self.path} can't be read"), m.graph.as_default():
+            m.saver.restore(sess, self.path)
+        state, self.state = self.state, None
+        return state
+
+
 def train(settings: Settings | None = None, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Result:
     """Train a GAN in a graph and session of its own. The same settings give the same numbers, whatever ran before.
 
     `log` is called at each logged iteration with its row of the history and the batch's D1 and D2, each (size, 1).
+    Raises `Failed` at the first logged iteration with a value that is not finite.
     """
     with contextlib.closing(train_runs(settings or Settings(), log)) as runs:
         return next(runs)
 
 
-def train_runs(settings: Settings, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Iterator[Result]:
+def train_runs(
+    settings: Settings, log: Callable[..., None] = lambda row, D1_, D2_: None, checkpoints: Checkpoints | None = None
+) -> Iterator[Result]:
     """Train seeds `seed` to `seed + runs - 1` in one graph, built and compiled once; each gives what `train` gives."""
     seconds = {}
     with timed(seconds, "import"):
-        _ = tf.Session
+        if settings.xla and not tf.test.is_built_with_xla():
+            print("This TensorFlow comes without XLA: the loop runs uncompiled.")
+            settings = dataclasses.replace(settings, xla=False)
     with timed(seconds, "graph"):
         m = build_graph(settings)
         # A GPU gains nothing at this size, and the ops are too short to be worth handing from thread to thread.
@@ -430,15 +524,20 @@ def train_runs(settings: Settings, log: Callable[..., None] = lambda row, D1_, D
         with timed(seconds, "compile"), quiet():
             empty = {node: np.zeros(node.shape, np.float32) for node in (m.x_bulk, m.z_bulk)}
             sess.run(m.init)
-            sess.run(m.loop, empty | {m.start: 0, m.stop: 0})
-        for seed in range(settings.seed, settings.seed + settings.runs):
-            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, seconds)
+            for loop in (m.pretrain_loop, m.loop) if settings.pretrain else (m.loop,):
+                sess.run(loop, empty | {m.start: 0, m.stop: 0})
+        done = len(checkpoints.done) if checkpoints else 0
+        for seed in range(settings.seed + done, settings.seed + settings.runs):
+            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, seconds, checkpoints)
 
 
-def train_one(m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Callable, seconds: dict) -> Result:
-    """Train from the start in a graph and session that are there already; see `train`."""
+def train_one(
+    m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Callable, seconds: dict, checkpoints=None
+) -> Result:
+    """Train from the start or a checkpoint, in a graph and session that are there already; see `train`."""
     history, frames = [], []
-    real_rng, noise_rng, final_rng = map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(3))
+    rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(settings.seed).spawn(3)]
+    real_rng, noise_rng, final_rng = rngs
     real_data_load = RealDataLoader(settings.size, settings.mu, settings.sigma, real_rng)
     gen_data_load = GenDataLoader(settings.size, settings.low, settings.high, noise_rng, settings.noise)
     bulk, d_steps = m.x_bulk.shape[:2]
@@ -446,31 +545,57 @@ def train_one(m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Cal
     across = np.linspace(settings.mu - 4 * settings.sigma, settings.mu + 4 * settings.sigma, 401)[:, None]
     a_frame = settings.log_every * math.ceil(settings.epoch / settings.log_every / 100)
 
-    def run_iterations(loop: tuple, count: int, reported: Callable) -> None:
-        for first in range(0, count, bulk):
+    def run_iterations(loop: tf.Tensor, i: int, begin: int, stop: int) -> None:
+        """Run iterations i to stop - 1, in bulks from `begin` on; i may lie within one. Pre-training counts below 0."""
+        for first in range(i - (i - begin) % bulk, stop, bulk):
+            drawn = [rng.bit_generator.state for rng in rngs]
             real_data = real_data_load.next_batches(bulk * d_steps).reshape(m.x_bulk.shape)
             gen_data = gen_data_load.next_batches(bulk * (d_steps + 1)).reshape(m.z_bulk.shape)
-            i, end = first, min(first + bulk, count)
+            end = min(first + bulk, stop)
             while i < end:
-                stop = min(i - i % settings.log_every + settings.log_every, end)
-                feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: stop - first}
-                seen, i = sess.run(loop, feed), stop
-                if stop % settings.log_every == 0 or stop == count:
-                    reported(stop, *seen)
+                until = min(end, *(i - i % every + every for every in (settings.log_every, settings.checkpoint_every)))
+                feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: until - first}
+                seen, i = sess.run(loop, feed), until
+                if i > 0 and (i % settings.log_every == 0 or i == settings.epoch):
+                    reported(i, *seen)
+                if i == end:
+                    drawn = [rng.bit_generator.state for rng in rngs]
+                keep(i, drawn, np.isfinite(seen[2:]).all())
 
-    def reported(stop: int, D1_: np.ndarray, D2_: np.ndarray, *scalars: np.float32) -> None:
+    def reported(i: int, D1_: np.ndarray, D2_: np.ndarray, *scalars: np.float32) -> None:
         values = D1_.mean(), D2_.mean(), *scalars, *sess.run(m.distance, {m.z_node: grid})
-        history.append({"iteration": stop - 1} | dict(zip(LOGGED, map(float, values), strict=True)))
-        log(history[-1], D1_, D2_)
-        if settings.animate and (stop % a_frame == 0 or stop == settings.epoch):
-            frames.append((history[-1], *sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})))
+        row = {"iteration": i - 1} | dict(zip(LOGGED, map(float, values), strict=True))
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise Failed(f"{name} is {value} at iteration {i - 1}: this training diverges")
+        history.append(row)
+        log(row, D1_, D2_)
+        if settings.animate and (i % a_frame == 0 or i == settings.epoch):
+            frames.append((row, *sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})))
+
+    def keep(i: int, drawn: list[dict], finite: bool) -> None:
+        if checkpoints and finite and (checkpoints.signal or i % settings.checkpoint_every == 0):
+            state = {"iteration": i, "rng": drawn}
+            shown = [(row, generated.tolist(), d_of_x.tolist()) for row, generated, d_of_x in frames]
+            checkpoints.save(m, sess, state | {"history": history, "frames": shown})
+        if checkpoints and checkpoints.signal:
+            raise Stopped(checkpoints.signal)
 
     with timed(seconds, "train"):
-        sess.run(m.init, {m.seed_node: settings.seed})
-        if settings.pretrain:
-            run_iterations(m.pretrain_loop, settings.pretrain, lambda *_: None)
+        i = -settings.pretrain
+        if checkpoints and checkpoints.state:
+            state = checkpoints.restore(m, sess)
+            i, history = state["iteration"], state["history"]
+            frames = [(row, np.array(generated), np.array(d_of_x)) for row, generated, d_of_x in state["frames"]]
+            for rng, rng_state in zip(rngs, state["rng"], strict=True):
+                rng.bit_generator.state = rng_state
+        else:
+            sess.run(m.init, {m.seed_node: settings.seed})
+        if i < 0:
+            run_iterations(m.pretrain_loop, i, -settings.pretrain, 0)
+        if settings.pretrain and i <= 0:
             sess.run(m.restart_d)
-        run_iterations(m.loop, settings.epoch, reported)
+        run_iterations(m.loop, max(i, 0), 0, settings.epoch)
     with timed(seconds, "evaluate"):
         x = RealDataLoader(SAMPLES, settings.mu, settings.sigma, final_rng).next_batch()
         z = GenDataLoader(SAMPLES, settings.low, settings.high, final_rng).next_batch()
@@ -481,8 +606,9 @@ def train_one(m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Cal
             final |= {f"{name}_{stat}": float(getattr(D, stat)()) for stat in ("mean", "min", "max")}
         across = np.linspace(min(across.min(), samples.min()), max(across.max(), samples.max()), 401)[:, None]
         on_grid, d_of_x = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
+        theta_g, theta_d = sess.run([m.theta_sampled, m.theta_d])
     mapping, curve = np.hstack([grid, on_grid]).T, np.hstack([across, d_of_x]).T
-    return Result(settings, final, history, samples, mapping, curve, frames, seconds)
+    return Result(settings, final, history, samples, theta_g, theta_d, mapping, curve, frames, seconds)
 
 
 @contextlib.contextmanager
@@ -494,7 +620,7 @@ def timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet(replay: bool = True) -> Iterator[None]:
     """Hold back what the block, C++ code included, writes to standard error; show it if the block fails."""
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as remarks:
@@ -503,7 +629,7 @@ def quiet() -> Iterator[None]:
             yield
         except BaseException:
             remarks.seek(0)
-            os.write(terminal, remarks.read())
+            os.write(terminal, remarks.read() if replay else b"")
             raise
         finally:
             os.dup2(terminal, 2)
@@ -519,22 +645,23 @@ def yardstick(settings: Settings) -> tuple[float, float]:
     return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
 
 
-def judge(result: Result) -> tuple[bool, bool]:
+def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
     """Return whether D can't tell real from generated, and whether G's distribution is as near as a real batch's."""
-    near_half = all(abs(result.final[name] - 0.5) < 0.1 for name in ("d1_mean", "d2_mean"))
-    return near_half, result.final["ks"] < yardstick(result.settings)[0]
+    near_half = all(abs(final[name] - 0.5) < 0.1 for name in ("d1_mean", "d2_mean"))
+    return near_half, final["ks"] < yardstick(settings)[0]
 
 
 def verdict(result: Result) -> str:
     """Say in words what came out, and how to mend it."""
-    settings, final, (cannot_tell, matches) = result.settings, result.final, judge(result)
+    settings, final = result.settings, result.final
+    cannot_tell, matches = judge(final, settings)
     (ks, w1), kind = yardstick(settings), ", of averaged weights," * (settings.ema_decay > 0)
     lines = (
         "D can't tell real from generated: both near 0.5." if cannot_tell else "D is not near 0.5 on both of them.",
         f"G{kind} {'matches' if matches else 'does not match'} its target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}",
         f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
     )
-    mended = dataclasses.replace(settings, **MEND)
+    mended = dataclasses.replace(settings, **MEND, resume=False, overwrite=False)
     if not matches and mended != settings:
         lines += (
             "So D at 0.5 does not show that G has learned." * cannot_tell,
@@ -595,13 +722,14 @@ def draw_distribution(figure: Any, result: Result) -> None:
     axes["map"].legend(fontsize="small")
 
 
-def draw_runs(figure: Any, results: list[Result]) -> None:
+def draw_runs(figure: Any, result: tuple[Settings, list[dict]]) -> None:
     """Draw the KS and W1 of each run beside those of real data."""
-    axes, (ks, w1) = figure.subplots(), yardstick(results[0].settings)
-    axes.plot([one.final["w1"] for one in results], [one.final["ks"] for one in results], "o", label="G of a run")
+    settings, rows = result
+    axes, (ks, w1) = figure.subplots(), yardstick(settings)
+    axes.plot([row["w1"] for row in rows], [row["ks"] for row in rows], "o", label="G of a run")
     axes.axhline(ks, color="black", linestyle="--", label="95 of 100 batches of real data lie below")
     axes.axvline(w1, color="black", linestyle=":", label="a typical batch of real data")
-    axes.set(xlabel="W1", ylabel="KS", xlim=(0, None), ylim=(0, None), title=f"{len(results)} runs")
+    axes.set(xlabel="W1", ylabel="KS", xlim=(0, None), ylim=(0, None), title=f"{len(rows)} runs")
     axes.legend()
 
 
@@ -640,7 +768,6 @@ def picture(draw: Callable[[Any, Any], None], result: Any, file: BinaryIO) -> No
 def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable]) -> None:
     """Have each file written that takes its name, and the place of an older one, only once it is complete."""
     folder = Path(settings.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     versions = {name: version(name) for name in ("tensorflow", "numpy", "matplotlib")} | {
         "python": sys.version.split()[0]
     }
@@ -654,6 +781,7 @@ def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str
             os.replace(unfinished, folder / name)
         finally:
             unfinished.unlink(missing_ok=True)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # the mark of an unfinished run
     print(f"Written to {folder}: {', '.join(files)}")
 
 
@@ -691,9 +819,11 @@ def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None
     print("\n".join(f"{row['iteration']}\nD1: {d1} ,D2: {d2}" for (d1,), (d2,) in zip(D1_, D2_, strict=True)))
 
 
-def run_one(settings: Settings) -> None:
+def run_one(settings: Settings, checkpoints: Checkpoints) -> None:
     """Train once, print a report and write the results."""
-    result = train(settings, print_pairs if settings.print_pairs else print_line)
+    log = print_pairs if settings.print_pairs else print_line
+    with contextlib.closing(train_runs(settings, log, checkpoints)) as runs:
+        result = next(runs)
     final, seconds = result.final, result.seconds
     print(f"\nAfter {settings.epoch} iterations, D on {SAMPLES} fresh samples, G exactly:")
     print("  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final))
@@ -712,37 +842,82 @@ def run_one(settings: Settings) -> None:
     print(f"Time: {sum(seconds.values()):.1f} s ({phases})")
 
 
-def run_many(settings: Settings) -> None:
+def run_many(settings: Settings, checkpoints: Checkpoints) -> None:
     """Train many seeds, print a table of them, and write the results."""
-    columns, results = ("d1_mean", "d2_mean", "w1", "ks", "g_mean", "g_std"), []
+    columns = ("d1_mean", "d2_mean", "w1", "ks", "g_mean", "g_std")
+
+    def line(row: dict[str, float]) -> None:
+        marks = ", ".join("yes" if passed else "no" for passed in judge(row, settings))
+        print(f"{row['seed']:4d}", *(f"{row[name]:8.3f}" for name in columns), marks, sep="  ")
+
     print("seed", *(f"{name:>8}" for name in columns), "D near 0.5, G matches", sep="  ")
-    for result in train_runs(dataclasses.replace(settings, log_every=settings.epoch)):
-        results.append(result)
-        marks = ", ".join("yes" if passed else "no" for passed in judge(result))
-        print(f"{result.settings.seed:4d}", *(f"{result.final[name]:8.3f}" for name in columns), marks, sep="  ")
-    final = summarise(results)
+    rows, seconds = checkpoints.done, {}  # those of an interrupted run, when it is resumed
+    for row in rows:
+        line(row)
+    for result in train_runs(dataclasses.replace(settings, log_every=settings.epoch), checkpoints=checkpoints):
+        rows.append({"seed": result.settings.seed} | {name: result.final[name] for name in columns})
+        line(rows[-1])
+        seconds = result.seconds
+    final = summarise(rows, settings)
     print("W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.3f}, ".format(**final), end="")
     print("worst {ks_worst:.3f}. D near 0.5: {d_near_half:.0%}. G matches: {g_matches:.0%}.".format(**final))
-    rows = [{"seed": one.settings.seed} | {name: one.final[name] for name in columns} for one in results]
-    pictures = {"runs.png": partial(picture, draw_runs, results)} if settings.plots else {}
-    files = {"runs.csv": partial(table, rows)} | pictures
-    save_results(settings, results[-1].seconds, final, files)
+    pictures = {"runs.png": partial(picture, draw_runs, (settings, rows))} if settings.plots else {}
+    save_results(settings, seconds, final, {"runs.csv": partial(table, rows)} | pictures)
 
 
-def summarise(results: list[Result]) -> dict[str, float]:
-    """Return the median and the worst W1 and KS of many runs, and the shares that pass (see `judge`)."""
-    w1, ks = ([result.final[name] for result in results] for name in ("w1", "ks"))
-    near_half, matches = np.mean([judge(one) for one in results], axis=0).tolist()
+def summarise(finals: list[dict], settings: Settings) -> dict[str, float]:
+    """Return the median and the worst W1 and KS of many runs' final metrics, and the shares that pass (see `judge`)."""
+    w1, ks = ([final[name] for final in finals] for name in ("w1", "ks"))
+    near_half, matches = np.mean([judge(final, settings) for final in finals], axis=0).tolist()
     medians = {"w1_median": statistics.median(w1), "ks_median": statistics.median(ks)}
     return medians | {"w1_worst": max(w1), "ks_worst": max(ks), "d_near_half": near_half, "g_matches": matches}
+
+
+def prepare(settings: Settings) -> Checkpoints:
+    """Make sure of the output directory before any work: that it can be written, and what it holds."""
+    folder = Path(settings.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    if (folder / "checkpoints").exists() and not settings.resume:
+        if not settings.overwrite:
+            again = "--resume goes on with it, --overwrite replaces it"
+            raise Refused(f"--output-dir {folder}: must not hold an unfinished run: {again}")
+        shutil.rmtree(folder / "checkpoints")
+    return Checkpoints(settings)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     faulthandler.enable(os.dup(2))  # a crash shows where, also while standard error is held back
-    settings = parse_settings(argv)
-    run_one(settings) if settings.runs == 1 else run_many(settings)
-    return 0
+    settings, received = parse_settings(argv), []
+
+    def stop(number: int, frame: Any) -> None:  # at the next whole call; a second signal ends it at once
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        if checkpoints:
+            checkpoints.signal = number
+
+    before, checkpoints = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}, None
+    try:
+        checkpoints = prepare(settings)
+        checkpoints.signal = received[0] if received else 0
+        run_one(settings, checkpoints) if settings.runs == 1 else run_many(settings, checkpoints)
+        return 0
+    except Stopped as error:
+        at = f"stopped and saved in {checkpoints.folder}; to go on, add --resume to the command"
+        status, message = 128 + error.args[0], at
+    except Refused as error:
+        status, message = 2, error
+    except Failed as error:
+        status, message = 1, error
+    except OSError as error:
+        status, message = 1, f"{error.filename or settings.output_dir}: {error.strerror or error}"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    print(f"gan_1d.py: error: {message}" if status < 128 else f"\n{message}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ if __name__ == "__main__":
     print("| recipe | D near 0.5 | median W1 | worst W1 | G matches |")
     print("| --- | --- | --- | --- | --- |")
     for name, changes in ROWS.items():
-        row = summarise(list(train_runs(Settings(**changes, runs=seeds, log_every=10_000))))
+        settings = Settings(**changes, runs=seeds, log_every=10_000)
+        row = summarise([result.final for result in train_runs(settings)], settings)
         print(f"| {name} | {row['d_near_half']:.0%} | {row['w1_median']:.3f}", end="")
         print(f" | {row['w1_worst']:.3f} | {row['g_matches']:.0%} |", flush=True)

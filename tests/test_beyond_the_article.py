@@ -4,7 +4,11 @@ import csv
 import dataclasses
 import json
 import math
+import re
+import signal
 import statistics
+import subprocess
+import sys
 
 import numpy as np
 import oracle
@@ -258,3 +262,134 @@ def test_animation_shows_the_logged_iterations(tmp_path):
     assert (tmp_path / "training.gif").stat().st_size < 2e6
     with PIL.Image.open(tmp_path / "training.gif") as picture:
         assert picture.n_frames == 3
+
+
+# --------------------------------------------------------------------------- stopped, resumed, refused, failed
+LONG = ["--epoch", "1500", "--pretrain", "150", "--ema-decay", "0.99", "--log-every", "40", "--checkpoint-every", "70"]
+LONG += ["--no-xla", "--no-plots", "--seed", "3"]
+
+
+def start_run(folder, *flags):
+    command = [sys.executable, gan_1d.__file__, *LONG, *flags, "--output-dir", folder]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def results(folder):
+    return [(folder / name).read_bytes() for name in ("metrics.csv", "samples.npy")]
+
+
+def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    with start_run(whole) as run:
+        assert run.communicate()[1] == ""
+    for flags, line, sent, status in (
+        ([], "319", signal.SIGKILL, -9),
+        (["--resume"], "559", signal.SIGINT, 130),
+        (["--resume"], "1039", signal.SIGTERM, 143),
+    ):
+        with start_run(cut, *flags) as run:
+            next(text for text in run.stdout if text.split()[:2] == ["iteration", line])
+            run.send_signal(sent)
+            _, err = run.communicate()
+        assert run.returncode == status
+        assert "--resume" in err if status > 0 else err == ""
+        assert not (cut / "metrics.csv").exists()
+    with start_run(cut, "--resume") as run:
+        out, _ = run.communicate()
+    assert 1000 < int(out.split()[1]) < 1100  # it went on, and did not begin again
+    assert results(cut) == results(whole)
+    assert not (cut / "checkpoints").exists()
+
+
+@pytest.fixture
+def unfinished(tmp_path, capsys):
+    """Leave an unfinished run, and return the flags that made it."""
+    flags = ["--epoch", "30", "--no-xla", "--no-plots", "--checkpoint-every", "10", "--output-dir", str(tmp_path)]
+    settings = gan_1d.parse_settings(flags)
+    runs = gan_1d.train_runs(settings, checkpoints=gan_1d.Checkpoints(settings))
+    next(runs)
+    runs.close()
+    assert (tmp_path / "checkpoints").exists()
+    return flags
+
+
+def one_line(capsys):
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_an_unfinished_run_is_not_overwritten_unasked(unfinished, tmp_path, capsys):
+    assert gan_1d.main(unfinished) == 2
+    message = one_line(capsys)
+    assert all(word in message for word in ("unfinished", "--resume", "--overwrite", str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    assert gan_1d.main([*unfinished, "--resume", "--momentum", "0.5"]) == 2
+    message = one_line(capsys)
+    assert all(word in message for word in ("--momentum", "0.5", "0.6"))
+    assert gan_1d.main([*unfinished, "--overwrite", "--momentum", "0.5"]) == 0
+    assert not (tmp_path / "checkpoints").exists()
+    assert gan_1d.main(unfinished) == 0  # a finished run is replaced
+
+
+@pytest.mark.parametrize("harm", ["truncated", "foreign"])
+def test_a_damaged_checkpoint_is_named_and_left_alone(harm, unfinished, tmp_path, capsys):
+    (data,) = tmp_path.glob("checkpoints/run-30.data*")
+    (index,) = tmp_path.glob("checkpoints/run-30.index")
+    data.write_bytes(data.read_bytes()[:100]) if harm == "truncated" else index.write_bytes(b"not a checkpoint" * 9)
+    before = {path: path.read_bytes() for path in (data, index)}
+    assert gan_1d.main([*unfinished, "--resume"]) == 1
+    assert str(tmp_path / "checkpoints") in one_line(capsys)
+    assert before == {path: path.read_bytes() for path in (data, index)}
+
+
+def test_many_runs_resume_where_they_stopped(tmp_path, capsys):
+    flags = ["--runs", "3", "--epoch", "40", "--no-xla", "--no-plots", "--checkpoint-every", "20"]
+    assert gan_1d.main([*flags, "--output-dir", str(tmp_path / "whole")]) == 0
+    settings = gan_1d.parse_settings([*flags, "--output-dir", str(tmp_path / "cut")])
+    checkpoints = gan_1d.Checkpoints(settings)
+
+    class Enough(Exception):
+        pass
+
+    def enough(row, D1_, D2_):
+        if checkpoints.done:
+            raise Enough
+
+    runs = gan_1d.train_runs(dataclasses.replace(settings, log_every=30), enough, checkpoints)
+    columns = ("d1_mean", "d2_mean", "w1", "ks", "g_mean", "g_std")
+    final = next(runs).final
+    checkpoints.done.append({"seed": 0} | {name: final[name] for name in columns})
+    with pytest.raises(Enough):  # within seed 1, behind its first checkpoint
+        next(runs)
+    assert gan_1d.main([*flags, "--resume", "--output-dir", str(tmp_path / "cut")]) == 0
+    assert (tmp_path / "cut/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
+
+
+def test_unwritable_output_is_found_before_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gan_1d, "train_runs", lambda *_: pytest.fail("trained"))
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert gan_1d.main(["--output-dir", str(path)]) == 1
+        assert str(path) in one_line(capsys)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_value_that_is_not_finite_stops_the_run(tmp_path, capsys):
+    flags = ["--learning-rate", "1e30", "--r1-gamma", "1e30", "--epoch", "50", "--log-every", "5", "--no-xla"]
+    assert gan_1d.main([*flags, "--output-dir", str(tmp_path)]) == 1
+    assert re.search(r"\w+ is -?(nan|inf) at iteration \d+", one_line(capsys))
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_without_xla_a_run_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
+    assert gan_1d.main(["--epoch", "2", "--no-plots", "--output-dir", str(tmp_path)]) == 0
+    assert "without XLA" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_many_runs_build_one_graph(monkeypatch):
+    built, build = [], gan_1d.build_graph
+    monkeypatch.setattr(gan_1d, "build_graph", lambda settings: built.append(settings) or build(settings))
+    assert len(list(gan_1d.train_runs(Settings(runs=3, epoch=2, xla=False)))) == 3
+    assert len(built) == 1
