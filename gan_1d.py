@@ -74,15 +74,7 @@ POSITIVE = "a number from 1e-30 to 1e30", lambda value: 1e-30 <= value <= 1e30
 BELOW_1 = "a number from 0 to below 1", lambda value: 0 <= value < 1
 UP_TO_1 = "a number above 0, at most 1", lambda value: 0 < value <= 1
 FROM_0 = "a number from 0 to 1e30", lambda value: 0 <= value <= 1e30
-
-
-def is_path(text: str) -> bool:
-    """Tell whether the text can name a folder and be printed in one line."""
-    return text != "" and text.isprintable()
-
-
-# What may change when a run is resumed: it does not alter the training.
-FREE = ("log_every", "print_pairs", "plots", "animate", "output_dir", "checkpoint_every", "resume", "overwrite")
+PATH = "a path in printable characters", lambda value: value != "" and value.isprintable()
 
 
 def choice(text: str, *names: str) -> Any:
@@ -118,7 +110,7 @@ class Settings:
     xla: bool = setting(True, "do not compile the training loop with XLA")
     plots: bool = setting(True, "draw no pictures")
     animate: bool = setting(False, "also write training.gif")
-    output_dir: str = setting("outputs/latest", "folder for the results", "a path in printable characters", is_path)
+    output_dir: str = setting("outputs/latest", "folder for the results", *PATH)
     checkpoint_every: int = whole(2_500, 1, 10**9, "iterations from one checkpoint to the next")
     resume: bool = setting(False, "go on with the unfinished run in --output-dir, if there is one")
     overwrite: bool = setting(False, "replace the unfinished run in --output-dir")
@@ -345,8 +337,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
     Returns a namespace: the `graph` (its own), the placeholders `x_node` and `z_node`, float32, (batch, 1), all that
     `build_networks` gives, `train_op_d` and `train_op_g` (one step of a network), `init` (sets every variable to its
     start; `seed_node` may be fed another seed), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see
-    `train_iterations`), `sampled` (G, or the G of averaged weights), its variables `theta_sampled`, its `distance` (see
-    `distance_to_target`), and a `saver` of all variables, among them the text `progress`, set by `progress_node`.
+    `train_iterations`), `sampled` (G, or the G of averaged weights), its `distance` (see `distance_to_target`), and a
+    `saver` of all variables, among them the text `progress`, set by `progress_node`.
     """
     settings = settings or Settings()
     size, d_steps = settings.size, settings.d_steps
@@ -403,12 +395,11 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
         # What is sampled from, how far it is from the target, and the start of it all
         progress_node = tf.placeholder_with_default("", (), "progress_node")
         m.progress = tf.get_variable("progress", initializer=progress_node, trainable=False, use_resource=True)
-        m.sampled, m.theta_sampled, m.init = m.G, m.theta_g, tf.global_variables_initializer()
+        m.sampled, m.init = m.G, tf.global_variables_initializer()
         if settings.ema_decay:
             average = tf.get_collection("generator/average")[0].average
             with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
                 m.sampled, _ = Generator(z_node, hidden_size=settings.hidden_size).get_param()
-            m.theta_sampled = list(map(average, m.theta_g))
             with tf.control_dependencies([m.init]):
                 m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
         m.distance, m.saver = distance_to_target(m.sampled, settings), tf.train.Saver(max_to_keep=2)
@@ -425,12 +416,14 @@ class Result:
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
     samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
-    theta_g: list[np.ndarray]  # its weights and biases, in the article's order
-    theta_d: list[np.ndarray]  # the discriminator's
     mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
     curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
     frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, and D(x) at the curve's x
     seconds: dict[str, float]  # the time taken, by phase
+
+
+# What may change when a run is resumed: it does not alter the training.
+FREE = ("log_every", "print_pairs", "plots", "animate", "output_dir", "checkpoint_every", "resume", "overwrite")
 
 
 class Refused(ValueError):
@@ -438,7 +431,7 @@ class Refused(ValueError):
 
 
 class Stopped(Exception):
-    """A run that was stopped by a signal, its number the first argument, and saved."""
+    """A run that was stopped by a signal, its number the first argument."""
 
 
 class Failed(Exception):
@@ -606,9 +599,8 @@ def train_one(
             final |= {f"{name}_{stat}": float(getattr(D, stat)()) for stat in ("mean", "min", "max")}
         across = np.linspace(min(across.min(), samples.min()), max(across.max(), samples.max()), 401)[:, None]
         on_grid, d_of_x = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
-        theta_g, theta_d = sess.run([m.theta_sampled, m.theta_d])
     mapping, curve = np.hstack([grid, on_grid]).T, np.hstack([across, d_of_x]).T
-    return Result(settings, final, history, samples, theta_g, theta_d, mapping, curve, frames, seconds)
+    return Result(settings, final, history, samples, mapping, curve, frames, seconds)
 
 
 @contextlib.contextmanager
@@ -621,15 +613,16 @@ def timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet(replay: bool = True) -> Iterator[None]:
-    """Hold back what the block, C++ code included, writes to standard error; show it if the block fails."""
+    """Hold back what the block, C++ code included, writes to standard error; `replay` it if the block fails."""
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as remarks:
         os.dup2(remarks.fileno(), 2)
         try:
             yield
         except BaseException:
-            remarks.seek(0)
-            os.write(terminal, remarks.read() if replay else b"")
+            if replay:
+                remarks.seek(0)
+                os.write(terminal, remarks.read())
             raise
         finally:
             os.dup2(terminal, 2)
@@ -905,12 +898,14 @@ def main(argv: list[str] | None = None) -> int:
         run_one(settings, checkpoints) if settings.runs == 1 else run_many(settings, checkpoints)
         return 0
     except Stopped as error:
-        at = f"stopped and saved in {checkpoints.folder}; to go on, add --resume to the command"
-        status, message = 128 + error.args[0], at
+        status, message = 128 + error.args[0], f"stopped; --resume goes on from what is saved in {checkpoints.folder}"
     except Refused as error:
         status, message = 2, error
     except Failed as error:
         status, message = 1, error
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer goes there
+        status, message = 1, "standard output was closed"
     except OSError as error:
         status, message = 1, f"{error.filename or settings.output_dir}: {error.strerror or error}"
     finally:

@@ -1,5 +1,6 @@
 """What goes beyond the article: how far G is from its target, and the options that mend it or follow its remarks."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -280,8 +281,7 @@ def results(folder):
 
 def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    with start_run(whole) as run:
-        assert run.communicate()[1] == ""
+    assert gan_1d.main([*LONG, "--output-dir", str(whole)]) == 0
     for flags, line, sent, status in (
         ([], "319", signal.SIGKILL, -9),
         (["--resume"], "559", signal.SIGINT, 130),
@@ -299,6 +299,45 @@ def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path):
     assert 1000 < int(out.split()[1]) < 1100  # it went on, and did not begin again
     assert results(cut) == results(whole)
     assert not (cut / "checkpoints").exists()
+
+
+def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path):
+    settings = Settings(epoch=60, pretrain=120, log_every=40, checkpoint_every=50, xla=False, output_dir=str(tmp_path))
+    whole, stops = train(settings), 0
+    while True:
+        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=True))
+        checkpoints.signal = signal.SIGINT
+        try:
+            with contextlib.closing(gan_1d.train_runs(settings, checkpoints=checkpoints)) as runs:
+                result = next(runs)
+            break
+        except gan_1d.Stopped:
+            stops += 1
+    assert stops == 9  # before the game at -100, -80, -50, -40, -20, 0; in it at 40, 50, 60
+    assert result.final == whole.final
+    assert result.history == whole.history
+    assert result.samples.tobytes() == whole.samples.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"), [(["--resume", "--overwrite"], "--resume"), (["--sigma", "1", "--mu", "1e7"], "--sigma")]
+)
+def test_flags_that_do_not_go_together_are_refused(flags, error, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        gan_1d.main([*flags, "--output-dir", str(tmp_path / "new")])
+    assert stop.value.code == 2
+    assert error in one_line(capsys)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_closed_standard_output_ends_the_run_in_one_line(tmp_path):
+    with start_run(tmp_path) as run:
+        run.stdout.readline()
+        run.stdout.close()
+        run.stdout = None
+        _, err = run.communicate()
+    assert run.returncode == 1
+    assert err == "gan_1d.py: error: standard output was closed\n"
 
 
 @pytest.fixture
