@@ -366,7 +366,9 @@ def test_an_unfinished_run_is_not_overwritten_unasked(unfinished, tmp_path, caps
     assert gan_1d.main([*unfinished, "--resume", "--momentum", "0.5"]) == 2
     message = one_line(capsys)
     assert all(word in message for word in ("--momentum", "0.5", "0.6"))
-    assert gan_1d.main([*unfinished, "--overwrite", "--momentum", "0.5"]) == 0
+    gan_1d.prepare(gan_1d.parse_settings([*unfinished, "--overwrite"]))
+    assert list(tmp_path.iterdir()) == []  # nothing that a --resume of the new run could take for its own
+    assert gan_1d.main([*unfinished, "--momentum", "0.5"]) == 0
     assert not (tmp_path / "checkpoints").exists()
     assert gan_1d.main(unfinished) == 0  # a finished run is replaced
 
@@ -401,6 +403,8 @@ def test_many_runs_resume_where_they_stopped(tmp_path, capsys):
     checkpoints.done.append({"seed": 0} | {name: final[name] for name in columns})
     with pytest.raises(Enough):  # within seed 1, behind its first checkpoint
         next(runs)
+    saved = {path.stem for path in tmp_path.glob("cut/checkpoints/*.index")}
+    assert saved == {"run-40", "run-60"}  # no seed writes over the file that another would be resumed from
     assert gan_1d.main([*flags, "--resume", "--output-dir", str(tmp_path / "cut")]) == 0
     assert (tmp_path / "cut/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
 
@@ -412,6 +416,13 @@ def test_unwritable_output_is_found_before_training(tmp_path, capsys, monkeypatc
         assert gan_1d.main(["--output-dir", str(path)]) == 1
         assert str(path) in one_line(capsys)
     assert (tmp_path / "file").read_text() == "mine"
+
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(gan_1d.tempfile, "TemporaryFile", refuse)  # root may write anywhere
+    assert gan_1d.main(["--output-dir", str(tmp_path)]) == 1
+    assert one_line(capsys) == f"gan_1d.py: error: {tmp_path}: Permission denied\n"
 
 
 def test_a_value_that_is_not_finite_stops_the_run(tmp_path, capsys):
