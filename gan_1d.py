@@ -15,11 +15,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import faulthandler
+import gc
 import itertools
 import json
 import math
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -33,13 +34,14 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 SAMPLES = 10_000  # generated values that a run leaves, and fresh ones of both kinds that it judges D by
 BULK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BULK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
+XLA_PAYS = 10**6  # iterations times size, from which on compiling takes less time than it saves
 GRID = 2_000  # quantiles of G's distribution that its distance to the target is taken from
 LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g", "w1", "ks", "g_mean", "g_std")
 
@@ -50,8 +52,11 @@ class _TensorFlow:
     def __getattr__(self, name: str) -> Any:
         global tf
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks on the machine; failures raise exceptions
+        gc.disable()
         with quiet():
             import tensorflow.compat.v1 as tf
+        gc.freeze()  # a million objects that are here to stay: no need to go through them again and again
+        gc.enable()
         return getattr(tf, name)
 
 
@@ -110,6 +115,8 @@ class Settings:
     xla: bool = setting(True, "do not compile the training loop with XLA")
     plots: bool = setting(True, "draw no pictures")
     animate: bool = setting(False, "also write training.gif")
+    tensorboard: bool = setting(False, "also write TensorBoard events, as it trains")
+    saved_model: bool = setting(False, "also write both networks as a TensorFlow SavedModel")
     output_dir: str = setting("outputs/latest", "folder for the results", *PATH)
     checkpoint_every: int = whole(2_500, 1, 10**9, "iterations from one checkpoint to the next")
     resume: bool = setting(False, "go on with the unfinished run in --output-dir, if there is one")
@@ -132,7 +139,9 @@ class Settings:
         for name, least in (("epoch", 1), ("pretrain", 0)):
             require(getattr(self, name) * self.d_steps < 2**31, name, f"from {least} to below 2**31 / --d-steps")
         require(self.seed + self.runs <= 2**32, "runs", f"at most 2**32 - --seed, {2**32 - self.seed}")
-        require(not self.animate or (self.plots and self.runs == 1), "animate", "without --no-plots and --runs")
+        require(not self.animate or self.plots, "animate", "without --no-plots")
+        for name in ("animate", "tensorboard", "saved_model"):
+            require(not getattr(self, name) or self.runs == 1, name, "without --runs")
         require(not self.resume or not self.overwrite, "resume", "without --overwrite")
 
     def command(self) -> str:
@@ -335,10 +344,9 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
     """Build the article's graph and, from the same functions, a loop that runs many iterations in one `Session.run`.
 
     Returns a namespace: the `graph` (its own), the placeholders `x_node` and `z_node`, float32, (batch, 1), all that
-    `build_networks` gives, `train_op_d` and `train_op_g` (one step of a network), `init` (sets every variable to its
-    start; `seed_node` may be fed another seed), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see
-    `train_iterations`), `sampled` (G, or the G of averaged weights), its `distance` (see `distance_to_target`), and a
-    `saver` of all variables, among them the text `progress`, set by `progress_node`.
+    `build_networks` gives, `train_op_d` and `train_op_g` (a step each), `init` (all variables to their start, that of
+    `seed_node`), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see `train_iterations`), `sampled` (G, or the G
+    of averaged weights), its `theta_sampled`, its `distance`, and a `saver` of all, also of the text `progress`.
     """
     settings = settings or Settings()
     size, d_steps = settings.size, settings.d_steps
@@ -395,13 +403,14 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
         # What is sampled from, how far it is from the target, and the start of it all
         progress_node = tf.placeholder_with_default("", (), "progress_node")
         m.progress = tf.get_variable("progress", initializer=progress_node, trainable=False, use_resource=True)
-        m.sampled, m.init = m.G, tf.global_variables_initializer()
+        m.sampled, m.theta_sampled, m.init = m.G, m.theta_g, tf.global_variables_initializer()
         if settings.ema_decay:
             average = tf.get_collection("generator/average")[0].average
             with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
-                m.sampled, _ = Generator(z_node, hidden_size=settings.hidden_size).get_param()
+                m.sampled, m.theta_sampled = Generator(z_node, hidden_size=settings.hidden_size).get_param()
             with tf.control_dependencies([m.init]):
-                m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
+                pairs = zip(m.theta_sampled, m.theta_g, strict=True)
+                m.init = tf.group([mean.assign(variable.read_value()) for mean, variable in pairs])
         m.distance, m.saver = distance_to_target(m.sampled, settings), tf.train.Saver(max_to_keep=2)
     m.graph, m.x_node, m.z_node, m.seed_node, m.progress_node = graph, x_node, z_node, seed_node, progress_node
     return m
@@ -416,26 +425,19 @@ class Result:
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
     samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
+    weights: dict[str, np.ndarray]  # the values of both networks' variables, by their names
     mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
     curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
-    frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, and D(x) at the curve's x
+    frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, D(x) around the target
     seconds: dict[str, float]  # the time taken, by phase
 
 
 # What may change when a run is resumed: it does not alter the training.
-FREE = ("log_every", "print_pairs", "plots", "animate", "output_dir", "checkpoint_every", "resume", "overwrite")
+FREE = "log_every print_pairs plots animate tensorboard saved_model output_dir checkpoint_every resume overwrite"
 
 
-class Refused(ValueError):
-    """A command that does not fit what is in its output directory."""
-
-
-class Stopped(Exception):
-    """A run that was stopped by a signal, its number the first argument."""
-
-
-class Failed(Exception):
-    """A run that can't go on, and why, in one line."""
+class Ended(Exception):
+    """The end of a run that is not done: the exit status, and why in one line."""
 
 
 class Checkpoints:
@@ -443,32 +445,45 @@ class Checkpoints:
 
     `tf.train.Saver` keeps all variables in one step. One of them is a text, the rest of the state as JSON: settings,
     iteration, the state of the random generators, the history, and the results of the seeds that are done (`done`).
+    A number in `signals` stops the run. Raises `Ended` or OSError where the settings don't fit the output directory.
     """
 
-    def __init__(self, settings: Settings):
-        self.settings, self.folder = settings, Path(settings.output_dir, "checkpoints")
-        self.signal, self.state, self.done = 0, None, []
-        if not settings.resume or not (self.folder / "checkpoint").exists():
+    def __init__(self, settings: Settings, signals: list[int]):
+        self.settings, self.signals, self.state, self.done, self.finished = settings, signals, None, [], False
+        self.folder, summary = Path(settings.output_dir, "checkpoints"), Path(settings.output_dir, "summary.json")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=self.folder.parent).close()  # if that can't be, better now than after training
+        if self.folder.exists() and settings.overwrite:
+            shutil.rmtree(self.folder)
+        elif self.folder.exists() and not settings.resume:
+            again = "an unfinished run: --resume goes on with it, --overwrite replaces it"
+            raise Ended(2, f"--output-dir {settings.output_dir}: must not hold {again}")
+        elif settings.resume and (self.folder / "checkpoint").exists():
+            with self.blamed(f"{self.folder} can't be read"):
+                self.path = tf.train.latest_checkpoint(self.folder)
+                self.state = json.loads(tf.train.load_variable(self.path, "progress"))
+                was = Settings(**self.state["settings"])
+                self.done = self.state["done"]
+        elif settings.resume and summary.exists():
+            with self.blamed(f"{summary} can't be read"):
+                was = Settings(**json.loads(summary.read_text())["settings"])
+                self.finished = True
+        else:
             return
-        with self.blamed(f"{self.folder} can't be read"):
-            self.path = tf.train.latest_checkpoint(self.folder)
-            self.state = json.loads(tf.train.load_variable(self.path, "progress"))
-            was = Settings(**self.state["settings"])
-            self.done = self.state["done"]
         for field in dataclasses.fields(Settings):
             old, new = getattr(was, field.name), getattr(settings, field.name)
-            if old != new and field.name not in FREE:
-                raise Refused(f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run to resume")
+            if old != new and field.name not in FREE.split():
+                raise Ended(2, f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run that is there")
 
     @contextlib.contextmanager
     def blamed(self, what: str) -> Iterator[None]:
         """Have errors of the block, which come in many kinds, named in one line."""
         try:
-            with quiet(replay=False):
+            with quiet():
                 yield
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise Failed(f"{what}: {reason:.200}") from error
+            raise Ended(1, f"{what}: {reason:.200}") from error
 
     def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
         """Save the variables and the state. The one before stays until this one is complete."""
@@ -476,10 +491,9 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             state = state | {"settings": vars(self.settings), "done": self.done}
             sess.run(m.progress.initializer, {m.progress_node: json.dumps(state)})
-            before = len(self.done) * (self.settings.epoch + self.settings.pretrain)  # a name of its own for each
-            step, name = before + self.settings.pretrain + state["iteration"], str(self.folder / "run")
+            name = f"run{len(self.done)}_{state['iteration']}"  # none is written over while it is the last
             with m.graph.as_default():
-                m.saver.save(sess, name, step, write_meta_graph=False)
+                m.saver.save(sess, str(self.folder / name), write_meta_graph=False)
 
     def restore(self, m: SimpleNamespace, sess: tf.Session) -> dict:
         """Set the variables to the last checkpoint's and return its state, which is used up."""
@@ -493,7 +507,7 @@ def train(settings: Settings | None = None, log: Callable[..., None] = lambda ro
     """Train a GAN in a graph and session of its own. The same settings give the same numbers, whatever ran before.
 
     `log` is called at each logged iteration with its row of the history and the batch's D1 and D2, each (size, 1).
-    Raises `Failed` at the first logged iteration with a value that is not finite.
+    Raises `Ended` at the first logged iteration with a value that is not finite.
     """
     with contextlib.closing(train_runs(settings or Settings(), log)) as runs:
         return next(runs)
@@ -504,12 +518,13 @@ def train_runs(
 ) -> Iterator[Result]:
     """Train seeds `seed` to `seed + runs - 1` in one graph, built and compiled once; each gives what `train` gives."""
     seconds = {}
+    xla = settings.xla and (settings.epoch + settings.pretrain) * settings.size >= XLA_PAYS
     with timed(seconds, "import"):
-        if settings.xla and not tf.test.is_built_with_xla():
+        if not tf.test.is_built_with_xla() and xla:
             print("This TensorFlow comes without XLA: the loop runs uncompiled.")
-            settings = dataclasses.replace(settings, xla=False)
+            xla = False
     with timed(seconds, "graph"):
-        m = build_graph(settings)
+        m = build_graph(dataclasses.replace(settings, xla=xla))
         # A GPU gains nothing at this size, and the ops are too short to be worth handing from thread to thread.
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
@@ -560,35 +575,36 @@ def train_one(
         row = {"iteration": i - 1} | dict(zip(LOGGED, map(float, values), strict=True))
         for name, value in row.items():
             if not math.isfinite(value):
-                raise Failed(f"{name} is {value} at iteration {i - 1}: this training diverges")
+                raise Ended(1, f"{name} is {value} at iteration {i - 1}: this training diverges")
         history.append(row)
         log(row, D1_, D2_)
+        write_event(row)
         if settings.animate and (i % a_frame == 0 or i == settings.epoch):
-            frames.append((row, *sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})))
+            shown = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
+            frames.append((row, *(values.tolist() for values in shown)))
 
     def keep(i: int, drawn: list[dict], finite: bool) -> None:
-        if checkpoints and finite and (checkpoints.signal or i % settings.checkpoint_every == 0):
-            state = {"iteration": i, "rng": drawn}
-            shown = [(row, generated.tolist(), d_of_x.tolist()) for row, generated, d_of_x in frames]
-            checkpoints.save(m, sess, state | {"history": history, "frames": shown})
-        if checkpoints and checkpoints.signal:
-            raise Stopped(checkpoints.signal)
+        if checkpoints and finite and (checkpoints.signals or i % settings.checkpoint_every == 0):
+            checkpoints.save(m, sess, {"iteration": i, "rng": drawn, "history": history, "frames": frames})
+        if checkpoints and checkpoints.signals:
+            raise Ended(128 + checkpoints.signals[0], f"stopped; --resume goes on from {checkpoints.folder}")
 
     with timed(seconds, "train"):
         i = -settings.pretrain
         if checkpoints and checkpoints.state:
             state = checkpoints.restore(m, sess)
-            i, history = state["iteration"], state["history"]
-            frames = [(row, np.array(generated), np.array(d_of_x)) for row, generated, d_of_x in state["frames"]]
+            i, history, frames = state["iteration"], state["history"], state["frames"]
             for rng, rng_state in zip(rngs, state["rng"], strict=True):
                 rng.bit_generator.state = rng_state
         else:
             sess.run(m.init, {m.seed_node: settings.seed})
-        if i < 0:
-            run_iterations(m.pretrain_loop, i, -settings.pretrain, 0)
-        if settings.pretrain and i <= 0:
-            sess.run(m.restart_d)
-        run_iterations(m.loop, max(i, 0), 0, settings.epoch)
+        nowhere = contextlib.nullcontext(lambda row: None)
+        with events(m.graph, settings, history) if checkpoints and settings.tensorboard else nowhere as write_event:
+            if i < 0:
+                run_iterations(m.pretrain_loop, i, -settings.pretrain, 0)
+            if settings.pretrain and i <= 0:
+                sess.run(m.restart_d)
+            run_iterations(m.loop, max(i, 0), 0, settings.epoch)
     with timed(seconds, "evaluate"):
         x = RealDataLoader(SAMPLES, settings.mu, settings.sigma, final_rng).next_batch()
         z = GenDataLoader(SAMPLES, settings.low, settings.high, final_rng).next_batch()
@@ -599,8 +615,10 @@ def train_one(
             final |= {f"{name}_{stat}": float(getattr(D, stat)()) for stat in ("mean", "min", "max")}
         across = np.linspace(min(across.min(), samples.min()), max(across.max(), samples.max()), 401)[:, None]
         on_grid, d_of_x = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
+        names = (variable.op.name for variable in m.theta_g + m.theta_d)
+        weights = dict(zip(names, sess.run(m.theta_sampled + m.theta_d), strict=True))
     mapping, curve = np.hstack([grid, on_grid]).T, np.hstack([across, d_of_x]).T
-    return Result(settings, final, history, samples, mapping, curve, frames, seconds)
+    return Result(settings, final, history, samples, weights, mapping, curve, frames, seconds)
 
 
 @contextlib.contextmanager
@@ -612,18 +630,13 @@ def timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet(replay: bool = True) -> Iterator[None]:
-    """Hold back what the block, C++ code included, writes to standard error; `replay` it if the block fails."""
+def quiet() -> Iterator[None]:
+    """Hold back what the block, C++ code included, writes to standard error; what fails raises an exception."""
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as remarks:
-        os.dup2(remarks.fileno(), 2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
         try:
             yield
-        except BaseException:
-            if replay:
-                remarks.seek(0)
-                os.write(terminal, remarks.read())
-            raise
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
@@ -656,11 +669,8 @@ def verdict(result: Result) -> str:
     )
     mended = dataclasses.replace(settings, **MEND, resume=False, overwrite=False)
     if not matches and mended != settings:
-        lines += (
-            "So D at 0.5 does not show that G has learned." * cannot_tell,
-            "To mend it, try:",
-            f"  {mended.command()}",
-        )
+        so = "So D at 0.5 does not show that G has learned." * cannot_tell
+        lines += (so, "To mend it, try:", f"  {mended.command()}")
     return "\n".join(filter(None, lines))
 
 
@@ -726,7 +736,7 @@ def draw_runs(figure: Any, result: tuple[Settings, list[dict]]) -> None:
     axes.legend()
 
 
-def animate(figure: Any, path: str, result: Result) -> None:
+def animate(figure: Any, path: Path, result: Result) -> None:
     """Write the training as a GIF: the histogram, the target and D(x) at up to 100 logged iterations."""
     from matplotlib.animation import PillowWriter
 
@@ -735,47 +745,87 @@ def animate(figure: Any, path: str, result: Result) -> None:
         for row, generated, d_of_x in result.frames:
             figure.clear()
             axes = figure.subplots()
-            draw_density(axes, x, generated[:, 0], result.settings)
+            draw_density(axes, x, np.ravel(generated), result.settings)
             axes.set(title=f"iteration {row['iteration']}, W1 {row['w1']:.2f}", ylim=(0, 1 / result.settings.sigma))
             right = axes.twinx()
-            right.plot(x, d_of_x[:, 0], color="tab:red")
+            right.plot(x, d_of_x, color="tab:red")
             right.set(ylim=(0, 1), ylabel="D(x), red")
             writer.grab_frame()
 
 
-def table(rows: list[dict], file: BinaryIO) -> None:
+def table(rows: list[dict], path: Path) -> None:
     """Write the rows as CSV."""
     lines = [rows[0], *(row.values() for row in rows)]
-    file.write("".join(",".join(map(str, line)) + "\n" for line in lines).encode())
+    path.write_bytes("".join(",".join(map(str, line)) + "\n" for line in lines).encode())
 
 
-def picture(draw: Callable[[Any, Any], None], result: Any, file: BinaryIO) -> None:
+def picture(draw: Callable[[Any, Any], None], result: Any, path: Path) -> None:
     """Draw the result on a matplotlib figure and write that."""
     with quiet():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(8, 5), layout="constrained")
-        animate(figure, file.name, result) if draw is animate else (draw(figure, result), figure.savefig(file))
+        animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
 
 
-def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable]) -> None:
-    """Have each file written that takes its name, and the place of an older one, only once it is complete."""
-    folder = Path(settings.output_dir)
-    versions = {name: version(name) for name in ("tensorflow", "numpy", "matplotlib")} | {
-        "python": sys.version.split()[0]
-    }
+@contextlib.contextmanager
+def events(graph: tf.Graph, settings: Settings, history: list[dict]) -> Iterator[Callable[[dict], None]]:
+    """Give a function that adds a row of metrics to TensorBoard's events, after the graph and those of the history."""
+    with graph.as_default(), quiet():
+        writer = tf.summary.FileWriter(os.path.join(settings.output_dir, "events"), graph, flush_secs=1)
+    with contextlib.closing(writer):
+        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), 0)  # here TensorBoard drops an older run's
+
+        def write_event(row: dict) -> None:
+            values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in LOGGED]
+            writer.add_summary(tf.Summary(value=values), row["iteration"])
+
+        for row in history:
+            write_event(row)
+        yield write_event
+
+
+def save_model(result: Result, path: Path) -> None:
+    """Write the networks as a SavedModel: `generate`, z to x, and `discriminate`, x to probability, each (batch, 1)."""
+    with quiet(), tf.Graph().as_default(), tf.Session() as sess:
+        z, x = (tf.placeholder(tf.float32, (None, 1), name) for name in "zx")
+        G, theta_g = Generator(z, hidden_size=result.settings.hidden_size).get_param()
+        D, theta_d = Discriminator(x, hidden_size=result.settings.hidden_size).get_param()
+        for variable in theta_g + theta_d:
+            sess.run(variable.initializer, {variable.initializer.inputs[1]: result.weights[variable.op.name]})
+        signature, builder = tf.saved_model.predict_signature_def, tf.saved_model.Builder(str(path))
+        named = {"generate": signature({"z": z}, {"x": G}), "discriminate": signature({"x": x}, {"probability": D})}
+        builder.add_meta_graph_and_variables(sess, [tf.saved_model.SERVING], named)
+        builder.save()
+
+
+# What a run may leave. An older run's don't stay beside a new run's.
+PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model runs.csv runs.png summary.json"
+
+
+def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable[[Path], Any]]) -> None:
+    """Have all files written in a folder beside; once they are complete they take the place of an older run's."""
+    folder, beside = Path(settings.output_dir), Path(settings.output_dir, ".unfinished")
+    versions = {"tensorflow": tf.__version__, "numpy": np.__version__, "matplotlib": version("matplotlib")}
+    versions |= {"python": platform.python_version()}
     summary = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
-    files = files | {"summary.json": lambda file: file.write((json.dumps(summary, indent=2) + "\n").encode())}
-    for name, write in files.items():
-        unfinished = folder / f".unfinished.{name}"
-        try:
-            with timed(seconds, "draw" if name.endswith(("png", "gif")) else "save"), open(unfinished, "wb") as file:
-                write(file)
-            os.replace(unfinished, folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    files = files | {"summary.json": lambda path: path.write_text(json.dumps(summary, indent=2) + "\n")}
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        for name, write in files.items():
+            with timed(seconds, "draw" if name.endswith(("png", "gif")) else "save"):
+                write(beside / name)
+        for place in map(folder.joinpath, PLACES.split()):
+            if place.is_dir():
+                shutil.rmtree(place)
+            os.replace(beside / place.name, place) if place.name in files else place.unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(beside)
+    for older in sorted(folder.glob("events/*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
+        older.unlink()
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # the mark of an unfinished run
-    print(f"Written to {folder}: {', '.join(files)}")
+    print(f"Written to {folder}: {', '.join(files)}" + ", events" * settings.tensorboard)
 
 
 # ------------------------------------------------------------------------------------------------ the command line
@@ -824,12 +874,14 @@ def run_one(settings: Settings, checkpoints: Checkpoints) -> None:
     print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
     print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
     print(verdict(result))
-    files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda file: np.save(file, result.samples)}
+    files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda path: np.save(path, result.samples)}
     if settings.plots:
         for draw in (draw_training, draw_distribution):
             files[f"{draw.__name__[5:]}.png"] = partial(picture, draw, result)
     if settings.animate:
         files["training.gif"] = partial(picture, animate, result)
+    if settings.saved_model:
+        files["saved_model"] = partial(save_model, result)
     save_results(settings, seconds, final, files)
     phases = ", ".join(f"{phase} {time_taken:.1f}" for phase, time_taken in seconds.items())
     print(f"Time: {sum(seconds.values()):.1f} s ({phases})")
@@ -866,48 +918,34 @@ def summarise(finals: list[dict], settings: Settings) -> dict[str, float]:
     return medians | {"w1_worst": max(w1), "ks_worst": max(ks), "d_near_half": near_half, "g_matches": matches}
 
 
-def prepare(settings: Settings) -> Checkpoints:
-    """Make sure of the output directory before any work: that it can be written, and what it holds."""
-    folder = Path(settings.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
-    if (folder / "checkpoints").exists() and not settings.resume:
-        if not settings.overwrite:
-            again = "--resume goes on with it, --overwrite replaces it"
-            raise Refused(f"--output-dir {folder}: must not hold an unfinished run: {again}")
-        shutil.rmtree(folder / "checkpoints")
-    return Checkpoints(settings)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    faulthandler.enable(os.dup(2))  # a crash shows where, also while standard error is held back
+    while (spare := os.open(os.devnull, os.O_RDWR)) < 3:  # or the next file opened takes a closed stream's place
+        pass
+    os.close(spare)
     settings, received = parse_settings(argv), []
 
     def stop(number: int, frame: Any) -> None:  # at the next whole call; a second signal ends it at once
         received.append(number)
         signal.signal(number, signal.SIG_DFL)
-        if checkpoints:
-            checkpoints.signal = number
 
-    before, checkpoints = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}, None
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        checkpoints = prepare(settings)
-        checkpoints.signal = received[0] if received else 0
+        checkpoints = Checkpoints(settings, received)
+        if checkpoints.finished:
+            print(f"{settings.output_dir} holds this run, finished; without --resume it is trained again.")
+            return 0
         run_one(settings, checkpoints) if settings.runs == 1 else run_many(settings, checkpoints)
         return 0
-    except Stopped as error:
-        status, message = 128 + error.args[0], f"stopped; --resume goes on from what is saved in {checkpoints.folder}"
-    except Refused as error:
-        status, message = 2, error
-    except Failed as error:
-        status, message = 1, error
+    except Ended as error:
+        status, message = error.args
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer goes there
         status, message = 1, "standard output was closed"
     except OSError as error:
         status, message = 1, f"{error.filename or settings.output_dir}: {error.strerror or error}"
+    except tf.errors.OpError as error:
+        status, message = 1, error.message.partition("\n")[0]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -916,4 +954,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # leaves out TensorFlow's own way out, which takes half a second

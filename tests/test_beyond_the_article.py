@@ -305,13 +305,12 @@ def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path):
     settings = Settings(epoch=60, pretrain=120, log_every=40, checkpoint_every=50, xla=False, output_dir=str(tmp_path))
     whole, stops = train(settings), 0
     while True:
-        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=True))
-        checkpoints.signal = signal.SIGINT
+        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=True), [signal.SIGINT])
         try:
             with contextlib.closing(gan_1d.train_runs(settings, checkpoints=checkpoints)) as runs:
                 result = next(runs)
             break
-        except gan_1d.Stopped:
+        except gan_1d.Ended:
             stops += 1
     assert stops == 9  # before the game at -100, -80, -50, -40, -20, 0; in it at 40, 50, 60
     assert result.final == whole.final
@@ -345,7 +344,7 @@ def unfinished(tmp_path, capsys):
     """Leave an unfinished run, and return the flags that made it."""
     flags = ["--epoch", "30", "--no-xla", "--no-plots", "--checkpoint-every", "10", "--output-dir", str(tmp_path)]
     settings = gan_1d.parse_settings(flags)
-    runs = gan_1d.train_runs(settings, checkpoints=gan_1d.Checkpoints(settings))
+    runs = gan_1d.train_runs(settings, checkpoints=gan_1d.Checkpoints(settings, []))
     next(runs)
     runs.close()
     assert (tmp_path / "checkpoints").exists()
@@ -366,7 +365,7 @@ def test_an_unfinished_run_is_not_overwritten_unasked(unfinished, tmp_path, caps
     assert gan_1d.main([*unfinished, "--resume", "--momentum", "0.5"]) == 2
     message = one_line(capsys)
     assert all(word in message for word in ("--momentum", "0.5", "0.6"))
-    gan_1d.prepare(gan_1d.parse_settings([*unfinished, "--overwrite"]))
+    gan_1d.Checkpoints(gan_1d.parse_settings([*unfinished, "--overwrite"]), [])
     assert list(tmp_path.iterdir()) == []  # nothing that a --resume of the new run could take for its own
     assert gan_1d.main([*unfinished, "--momentum", "0.5"]) == 0
     assert not (tmp_path / "checkpoints").exists()
@@ -375,8 +374,8 @@ def test_an_unfinished_run_is_not_overwritten_unasked(unfinished, tmp_path, caps
 
 @pytest.mark.parametrize("harm", ["truncated", "foreign"])
 def test_a_damaged_checkpoint_is_named_and_left_alone(harm, unfinished, tmp_path, capsys):
-    (data,) = tmp_path.glob("checkpoints/run-30.data*")
-    (index,) = tmp_path.glob("checkpoints/run-30.index")
+    (data,) = tmp_path.glob("checkpoints/run0_30.data*")
+    (index,) = tmp_path.glob("checkpoints/run0_30.index")
     data.write_bytes(data.read_bytes()[:100]) if harm == "truncated" else index.write_bytes(b"not a checkpoint" * 9)
     before = {path: path.read_bytes() for path in (data, index)}
     assert gan_1d.main([*unfinished, "--resume"]) == 1
@@ -388,7 +387,7 @@ def test_many_runs_resume_where_they_stopped(tmp_path, capsys):
     flags = ["--runs", "3", "--epoch", "40", "--no-xla", "--no-plots", "--checkpoint-every", "20"]
     assert gan_1d.main([*flags, "--output-dir", str(tmp_path / "whole")]) == 0
     settings = gan_1d.parse_settings([*flags, "--output-dir", str(tmp_path / "cut")])
-    checkpoints = gan_1d.Checkpoints(settings)
+    checkpoints = gan_1d.Checkpoints(settings, [])
 
     class Enough(Exception):
         pass
@@ -404,7 +403,7 @@ def test_many_runs_resume_where_they_stopped(tmp_path, capsys):
     with pytest.raises(Enough):  # within seed 1, behind its first checkpoint
         next(runs)
     saved = {path.stem for path in tmp_path.glob("cut/checkpoints/*.index")}
-    assert saved == {"run-40", "run-60"}  # no seed writes over the file that another would be resumed from
+    assert saved == {"run0_40", "run1_20"}  # no seed writes over the file that another would be resumed from
     assert gan_1d.main([*flags, "--resume", "--output-dir", str(tmp_path / "cut")]) == 0
     assert (tmp_path / "cut/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
 
@@ -434,8 +433,68 @@ def test_a_value_that_is_not_finite_stops_the_run(tmp_path, capsys):
 
 def test_without_xla_a_run_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
+    monkeypatch.setattr(gan_1d, "XLA_PAYS", 0)
     assert gan_1d.main(["--epoch", "2", "--no-plots", "--output-dir", str(tmp_path)]) == 0
     assert "without XLA" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, capsys):
+    flags = ["--epoch", "3", "--no-plots", "--output-dir", str(tmp_path)]
+    assert gan_1d.main([*flags, "--saved-model"]) == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    assert gan_1d.main([*flags, "--tensorboard"]) == 0  # what an older run left does not stay beside a new run's
+    names = {"metrics.csv", "samples.npy", "summary.json", "events", "notes.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    before = (tmp_path / "summary.json").read_bytes()
+    capsys.readouterr()
+    assert gan_1d.main([*flags, "--resume"]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert gan_1d.main([*flags, "--resume", "--momentum", "0.5"]) == 2
+    assert "--momentum 0.5" in one_line(capsys)
+    assert (tmp_path / "summary.json").read_bytes() == before
+    (tmp_path / "summary.json").write_bytes(before[:50])
+    assert gan_1d.main([*flags, "--resume"]) == 1
+    assert str(tmp_path / "summary.json") in one_line(capsys)
+    assert (tmp_path / "summary.json").read_bytes() == before[:50]
+
+
+def test_events_hold_the_history_and_the_graph(tmp_path):
+    flags = ["--epoch", "6", "--log-every", "2", "--no-plots", "--tensorboard", "--output-dir", str(tmp_path)]
+    assert gan_1d.main(flags) == 0
+    (file,) = tmp_path.glob("events/*")
+    read = list(tf.train.summary_iterator(str(file)))
+    assert any(event.graph_def for event in read)
+    rows = list(csv.DictReader(open(tmp_path / "metrics.csv", newline="")))
+    found = [event for event in read if event.summary.value]
+    assert [event.step for event in found] == [1, 3, 5]
+    for event, row in zip(found, rows, strict=True):
+        values = {value.tag: value.simple_value for value in event.summary.value}
+        assert values == pytest.approx({name: float(row[name]) for name in gan_1d.LOGGED}, rel=1e-5)
+
+
+LOADS = """
+import sys
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+z = tf.constant(np.load(sys.argv[2]))
+x = model.signatures["generate"](z=z)["x"]
+np.savez(sys.argv[3], x=x, D=model.signatures["discriminate"](x=x[:7])["probability"])
+"""
+
+
+def test_saved_model_gives_the_samples_in_a_fresh_process(tmp_path):
+    settings = Settings(epoch=5, ema_decay=0.9, plots=False, saved_model=True, output_dir=str(tmp_path))
+    assert gan_1d.main(settings.command().split()[2:]) == 0
+    final_rng = np.random.default_rng(np.random.SeedSequence(0).spawn(3)[2])
+    RealDataLoader(gan_1d.SAMPLES, rng=final_rng).next_batch()
+    np.save(tmp_path / "z.npy", GenDataLoader(gan_1d.SAMPLES, rng=final_rng).next_batch())
+    files = (tmp_path / name for name in ("saved_model", "z.npy", "out.npz"))
+    subprocess.run([sys.executable, "-c", LOADS, *files], check=True, capture_output=True)
+    found, samples = np.load(tmp_path / "out.npz"), np.load(tmp_path / "samples.npy")
+    assert np.allclose(found["x"], samples, atol=1e-6)
+    theta_d = [train(settings).weights[f"discriminator/{name}"].astype(float) for name in oracle.NAMES]
+    assert np.allclose(found["D"], oracle.sigmoid(oracle.forward(samples[:7], theta_d)[2]), atol=1e-5)
 
 
 def test_many_runs_build_one_graph(monkeypatch):

@@ -278,6 +278,7 @@ def test_each_networks_step_leaves_the_other_network_alone():
 
 # ---------------------------------------------------------------------------------------------------- a run
 def test_same_seed_same_bytes_however_the_run_is_cut(monkeypatch):
+    monkeypatch.setattr(gan_1d, "XLA_PAYS", 0)
     lines = []
     one = train(Settings(epoch=250), log=lambda row, D1_, D2_: lines.append((row, D1_, D2_)))
     monkeypatch.setattr(gan_1d, "BULK_ITERATIONS", 40)
