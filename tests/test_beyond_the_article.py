@@ -464,7 +464,8 @@ def test_events_hold_the_history_and_the_graph(tmp_path):
     (file,) = tmp_path.glob("events/*")
     read = list(tf.train.summary_iterator(str(file)))
     assert any(event.graph_def for event in read)
-    rows = list(csv.DictReader(open(tmp_path / "metrics.csv", newline="")))
+    with open(tmp_path / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
     found = [event for event in read if event.summary.value]
     assert [event.step for event in found] == [1, 3, 5]
     for event, row in zip(found, rows, strict=True):
