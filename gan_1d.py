@@ -455,10 +455,10 @@ class Checkpoints:
         tempfile.TemporaryFile(dir=self.folder.parent).close()  # if that can't be, better now than after training
         if self.folder.exists() and settings.overwrite:
             shutil.rmtree(self.folder)
-        elif self.folder.exists() and not settings.resume:
+        if self.folder.exists() and not settings.resume:
             again = "an unfinished run: --resume goes on with it, --overwrite replaces it"
             raise Ended(2, f"--output-dir {settings.output_dir}: must not hold {again}")
-        elif settings.resume and (self.folder / "checkpoint").exists():
+        if settings.resume and (self.folder / "checkpoint").exists():
             with self.blamed(f"{self.folder} can't be read"):
                 self.path = tf.train.latest_checkpoint(self.folder)
                 self.state = json.loads(tf.train.load_variable(self.path, "progress"))
