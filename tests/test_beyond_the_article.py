@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import re
 import signal
 import statistics
@@ -267,16 +268,23 @@ def test_animation_shows_the_logged_iterations(tmp_path):
 
 # --------------------------------------------------------------------------- stopped, resumed, refused, failed
 LONG = ["--epoch", "1500", "--pretrain", "150", "--ema-decay", "0.99", "--log-every", "40", "--checkpoint-every", "70"]
-LONG += ["--no-xla", "--no-plots", "--seed", "3"]
+LONG += ["--no-xla", "--no-plots", "--seed", "3", "--tensorboard", "--saved-model"]
 
 
 def start_run(folder, *flags):
     command = [sys.executable, gan_1d.__file__, *LONG, *flags, "--output-dir", folder]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # lines come at once anyway
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def results(folder):
-    return [(folder / name).read_bytes() for name in ("metrics.csv", "samples.npy")]
+    names = ("metrics.csv", "samples.npy", "saved_model/variables/variables.data-00000-of-00001")
+    return [(folder / name).read_bytes() for name in names]
+
+
+def read_events(folder):
+    (file,) = folder.glob("events/*")
+    return list(tf.train.summary_iterator(str(file)))
 
 
 def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path):
@@ -298,6 +306,8 @@ def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path):
         out, _ = run.communicate()
     assert 1000 < int(out.split()[1]) < 1100  # it went on, and did not begin again
     assert results(cut) == results(whole)
+    steps = [event.step for event in read_events(cut) if event.summary.value]
+    assert steps == [*range(39, 1500, 40), 1499]
     assert not (cut / "checkpoints").exists()
 
 
@@ -445,6 +455,8 @@ def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, 
     assert gan_1d.main([*flags, "--tensorboard"]) == 0  # what an older run left does not stay beside a new run's
     names = {"metrics.csv", "samples.npy", "summary.json", "events", "notes.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names
+    assert gan_1d.main(flags) == 0
+    assert not list(tmp_path.glob("events/*"))
     before = (tmp_path / "summary.json").read_bytes()
     capsys.readouterr()
     assert gan_1d.main([*flags, "--resume"]) == 0
@@ -460,9 +472,8 @@ def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, 
 
 def test_events_hold_the_history_and_the_graph(tmp_path):
     flags = ["--epoch", "6", "--log-every", "2", "--no-plots", "--tensorboard", "--output-dir", str(tmp_path)]
-    assert gan_1d.main(flags) == 0
-    (file,) = tmp_path.glob("events/*")
-    read = list(tf.train.summary_iterator(str(file)))
+    assert gan_1d.main(flags) == gan_1d.main(flags) == 0  # the second run's replace the first one's
+    read = read_events(tmp_path)
     assert any(event.graph_def for event in read)
     with open(tmp_path / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -496,6 +507,25 @@ def test_saved_model_gives_the_samples_in_a_fresh_process(tmp_path):
     assert np.allclose(found["x"], samples, atol=1e-6)
     theta_d = [train(settings).weights[f"discriminator/{name}"].astype(float) for name in oracle.NAMES]
     assert np.allclose(found["D"], oracle.sigmoid(oracle.forward(samples[:7], theta_d)[2]), atol=1e-5)
+
+
+def test_events_that_cannot_be_written_end_the_run_in_one_line(tmp_path, capsys):
+    (tmp_path / "events").write_text("mine")
+    assert gan_1d.main(["--epoch", "3", "--tensorboard", "--output-dir", str(tmp_path)]) == 1
+    assert "events" in one_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["events"]
+    assert (tmp_path / "events").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("epoch", "xla"), [(4999, False), (5000, True)])
+def test_xla_compiles_where_it_pays(epoch, xla, monkeypatch):
+    def build_graph(settings):
+        assert settings.xla == xla
+        raise InterruptedError
+
+    monkeypatch.setattr(gan_1d, "build_graph", build_graph)
+    with pytest.raises(InterruptedError):
+        train(Settings(epoch=epoch))
 
 
 def test_many_runs_build_one_graph(monkeypatch):
