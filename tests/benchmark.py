@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 import gan_1d  # noqa: E402
 
 ROUNDS, EPOCH = 5, 10_000
+gan_1d.XLA_PAYS = 0  # short as the runs are here, --no-xla alone decides
 
 
 def article_loop(printed, iterations=200):
