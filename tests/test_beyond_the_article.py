@@ -452,6 +452,7 @@ def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, 
     flags = ["--epoch", "3", "--no-plots", "--output-dir", str(tmp_path)]
     assert gan_1d.main([*flags, "--saved-model"]) == 0
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "training.gif").write_text("an older run's")
     assert gan_1d.main([*flags, "--tensorboard"]) == 0  # what an older run left does not stay beside a new run's
     names = {"metrics.csv", "samples.npy", "summary.json", "events", "notes.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names
