@@ -329,13 +329,19 @@ def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "error"), [(["--resume", "--overwrite"], "--resume"), (["--sigma", "1", "--mu", "1e7"], "--sigma")]
+    "line",
+    [
+        "--resume --overwrite",
+        "--sigma 1 --mu 1e7",
+        "--animate --no-plots",
+        *(f"{flag} --runs 2" for flag in ("--animate", "--tensorboard", "--saved-model")),
+    ],
 )
-def test_flags_that_do_not_go_together_are_refused(flags, error, tmp_path, capsys):
+def test_flags_that_do_not_go_together_are_refused(line, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        gan_1d.main([*flags, "--output-dir", str(tmp_path / "new")])
+        gan_1d.main([*line.split(), "--output-dir", str(tmp_path / "new")])
     assert stop.value.code == 2
-    assert error in one_line(capsys)
+    assert line.split()[0] in one_line(capsys)
     assert not (tmp_path / "new").exists()
 
 
