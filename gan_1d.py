@@ -78,7 +78,7 @@ POSITIVE = "a number from 1e-30 to 1e30", lambda value: 1e-30 <= value <= 1e30
 BELOW_1 = "a number from 0 to below 1", lambda value: 0 <= value < 1
 UP_TO_1 = "a number above 0, at most 1", lambda value: 0 < value <= 1
 FROM_0 = "a number from 0 to 1e30", lambda value: 0 <= value <= 1e30
-PATH = "a path in printable characters", lambda value: value != "" and value.isprintable()
+PATH = "a path of 1 to 1,000 printable characters", lambda value: 0 < len(value) <= 1000 and value.isprintable()
 
 
 def choice(text: str, *names: str) -> Any:
@@ -203,10 +203,7 @@ def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int
         "glorot_uniform": partial(tf.random.stateless_uniform, minval=-limit, maxval=limit),
         "classic": partial(tf.random.stateless_truncated_normal, stddev=0.1),
     }[init]
-
-    def start(shape: list[int], dtype: tf.DType, partition_info: None = None) -> tf.Tensor:
-        return draw(shape, tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)
-
+    start = lambda shape, dtype: draw(shape, tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)  # noqa: E731
     return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
 
 
@@ -367,7 +364,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
             return net.D1, net.D2, net.loss_d, net.loss_g, rate_d, learning_rate(step_counter(net.theta_g), settings)
 
         def iteration(i: tf.Tensor, *seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0))
+            loop = settings.xla or d_steps > 5  # otherwise written out: uncompiled, an inner loop costs half a step
+            tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0)) if loop else [d_step(i, j) for j in range(d_steps)]
             seen = tf.cond(tf.equal(i, stop - 1), lambda: report(i), lambda: seen)  # where the article prints
             if game:  # there is no real data in G's objective
                 generator_step(build_networks(z[i, d_steps], z[i, d_steps], settings), settings)
@@ -454,14 +452,14 @@ class Checkpoints:
         if self.folder.exists() and settings.overwrite:
             shutil.rmtree(self.folder)
         if self.folder.exists() and not settings.resume:
-            raise Ended(2, f"--output-dir {settings.output_dir}: holds an unfinished run; --resume or --overwrite it")
+            raise Ended(2, f"--output-dir {self.folder.parent}: holds an unfinished run; --resume or --overwrite it")
         if settings.resume and (self.folder / "checkpoint").exists():
             with self.blamed(f"{self.folder} can't be read"):
                 self.path = tf.train.latest_checkpoint(self.folder)
                 self.state = json.loads(tf.train.load_variable(self.path, "progress"))
                 was = Settings(**self.state["settings"])
                 self.done = self.state["done"]
-        elif settings.resume and summary.exists():
+        elif settings.resume and summary.exists() and not self.folder.exists():
             with self.blamed(f"{summary} can't be read"):
                 was = Settings(**json.loads(summary.read_text())["settings"])
                 self.finished = True
@@ -520,9 +518,10 @@ def train_runs(
             xla = False
     with timed(seconds, "graph"):
         m = build_graph(dataclasses.replace(settings, xla=xla))
-        # A GPU gains nothing at this size, and the ops are too short to be worth handing from thread to thread.
+        # At this size a GPU, threads and a pass that improves the graph take longer than they save.
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
     with contextlib.closing(tf.Session(graph=m.graph, config=config)) as sess:
         with timed(seconds, "compile"), quiet():
             empty = {node: np.zeros(node.shape, np.float32) for node in (m.x_bulk, m.z_bulk)}
@@ -582,7 +581,11 @@ def train_one(
         if checkpoints and finite and (checkpoints.signals or i % settings.checkpoint_every == 0):
             checkpoints.save(m, sess, {"iteration": i, "rng": drawn, "history": history, "frames": frames})
         if checkpoints and checkpoints.signals:
-            raise Ended(128 + checkpoints.signals[0], f"stopped; --resume goes on from what is in {checkpoints.folder}")
+            on = dataclasses.replace(checkpoints.settings, resume=True, overwrite=False).command()
+            where = f"before iteration {i}, seed {settings.seed}"
+            raise Ended(128 + checkpoints.signals[0], f"stopped {where}; to go on:\n  {on}")
+        if checkpoints and i % settings.log_every and not settings.print_pairs and sys.stderr.isatty():
+            print(f"seed {settings.seed}, iteration {i} of {settings.epoch}  ", end="\r", file=sys.stderr, flush=True)
 
     with timed(seconds, "train"):
         i = -settings.pretrain
@@ -695,9 +698,8 @@ def draw_density(axes: Any, x: np.ndarray, generated: np.ndarray, settings: Sett
     weights = np.full(len(generated), 1 / (len(generated) * (edges[1] - edges[0])))
     bars = axes.hist(generated, edges, weights=weights, alpha=0.5, label="G(z)")[0]
     axes.plot(x, density, color="black", label=f"target N({settings.mu:g}, {settings.sigma:g})")
-    axes.set(xlabel="x", ylabel="density", ylim=(0, min(max(bars.max(), density.max()) * 1.1, 4 * density.max())))
-    if bars.max() > 4 * density.max():
-        axes.set(ylabel=f"density (bars to {bars.max():.3g} cut)")
+    cut = f" (bars to {bars.max():.3g} cut)" * bool(bars.max() > 4 * density.max())
+    axes.set(xlabel="x", ylabel=f"density{cut}", ylim=(0, min(max(bars.max(), density.max()) * 1.1, 4 * density.max())))
     axes.legend(fontsize="small")
     return density, bars[np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(bars) - 1)]
 
@@ -871,9 +873,8 @@ def run_one(settings: Settings, checkpoints: Checkpoints) -> None:
     print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
     print(verdict(result))
     files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda path: np.save(path, result.samples)}
-    if settings.plots:
-        for draw in (draw_training, draw_distribution):
-            files[f"{draw.__name__[5:]}.png"] = partial(picture, draw, result)
+    draws = (draw_training, draw_distribution) if settings.plots else ()
+    files |= {f"{draw.__name__[5:]}.png": partial(picture, draw, result) for draw in draws}
     if settings.animate:
         files["training.gif"] = partial(picture, animate, result)
     if settings.saved_model:
@@ -932,11 +933,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except Ended as error:
         status, message = error.args
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer goes there
-        status, message = 1, "standard output was closed"
     except OSError as error:
-        status, message = 1, f"{error.filename or settings.output_dir}: {error.strerror or error}"
+        what = "standard output" if isinstance(error, BrokenPipeError) else error.filename or settings.output_dir
+        status, message = 1, f"{what}: {error.strerror or error}"
     except tf.errors.OpError as error:
         status, message = 1, error.message.partition("\n")[0]
     finally:

@@ -1,6 +1,7 @@
 """What gan_1d.py claims, one claim a test. The article's default run is made once, by its command."""
 
 import csv
+import dataclasses
 import inspect
 import json
 import re
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import matplotlib.image
 import numpy as np
 import oracle
@@ -388,28 +391,96 @@ def test_print_pairs_prints_the_articles_stream(capsys, tmp_path):
 
 
 # --------------------------------------------------------------------------------------------- command line
-BAD = [
-    "--size 0", "--size 2.5", "--size ten", "--epoch 0", "--epoch 2000000000", "--hidden-size -1", "--d-steps 0",
-    "--sigma 0", "--sigma -1", "--sigma nan", "--mu inf", "--low 1", "--high -2", "--low nan", "--momentum 1",
-    "--momentum -0.1", "--decay-rate 0", "--decay-rate 1.1", "--learning-rate 0", "--seed -1", "--log-every 0",
-    "--output-dir=", "--optimizer rmsprop", "--init zeros", "--noise gaussian", "--r1-gamma -1", "--ema-decay 1",
-    "--pretrain -1", "--runs 0",
-]  # fmt: skip
+BAD = {
+    "--epoch": "0 -1 1e4 10,000 1000000001 2000000000 nan True 一万",
+    "--size": "0 -200 2.5 ten 0x10 10000001 99999999999999999999999999 200.0 null",
+    "--hidden-size": "-1 0 1025 6.0 inf",
+    "--d-steps": "0 1001 1.5",
+    "--low": "nan 1 2 -inf -1e+31 left 1j",
+    "--mu": "nan inf 1e+31 -1,5 ½",
+    "--sigma": "0 -1 nan inf 1e-31 1e+31 大",
+    "--learning-rate": "0 -0.01 nan inf 1e+31 fast",
+    "--momentum": "1 -0.1 nan 60%",
+    "--decay-rate": "0 1.1 -1 nan",
+    "--optimizer": "rmsprop Momentum 🙂",
+    "--noise": "gaussian Uniform",
+    "--init": "zeros 0 xavier",
+    "--pretrain": "-1 0.5 1000000001",
+    "--r1-gamma": "-1 nan inf 1e+31",
+    "--ema-decay": "1 -0.5 nan 0,999",
+    "--runs": "0 -1 1000001 two",
+    "--seed": "-1 4294967296 1e3 random",
+    "--log-every": "0 -100 often",
+    "--checkpoint-every": "0 1e9",
+}
+EMPTY = ("--size=", "--mu=", "--init=", "--output-dir=")
+PATHS = ("a\nb", "a\0b", "\x1b[31mred", "\udcff", "x" * 1001)
+CLASHES = {
+    "--high=-2": "--low", "--resume --overwrite": "--resume", "--sigma 1 --mu 1e7": "--sigma", "--size": "--size",
+    "--animate --no-plots": "--animate", "--animate --runs 2": "--animate", "--tensorboard --runs 2": "--tensorboard",
+    "--saved-model --runs 2": "--saved-model", "--size 10000000 --hidden-size 64": "--size", "--sise 3": "--sise",
+    "--size 10000000 --d-steps 64": "--size", "--seed 4294967295 --runs 2": "--runs", "--xla": "--xla", "-x": "-x",
+    "--epoch 1000000000 --d-steps 3": "--epoch", "--pretrain 1000000000 --d-steps 3": "--pretrain", "5": "5",
+    "--resume=yes": "--resume", "--no-plots=1": "--no-plots", "--siz 3": "--siz", "--epoch 5 6": "6",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("line", BAD)
-def test_bad_values_are_refused_in_one_line(line, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [([f"{flag}={value}"], (flag, value, "must be")) for flag, values in BAD.items() for value in values.split()]
+    + [([argument], (argument.strip("="), "''", "must be")) for argument in EMPTY]
+    + [(["--output-dir", path], ("--output-dir", "must be")) for path in PATHS]
+    + [(line.split(), (named,)) for line, named in CLASHES.items()],
+)
+def test_bad_command_lines_are_refused_in_one_line(arguments, named, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flag, value = line.replace("=", " ").split(" ")
     with pytest.raises(SystemExit) as stop:
-        gan_1d.main(line.split(" "))
+        gan_1d.main(arguments)
     captured = capsys.readouterr()
     assert stop.value.code == 2
     assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    for named in ("--low" if flag == "--high" else flag, value, "must be"):
-        assert named in captured.err
+    assert captured.err.endswith("\n")
+    assert captured.err.strip().isprintable()
+    for words in named:
+        assert words in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+KINDS = {"int": st.integers(0, 2**31), "float": st.floats(), "bool": st.booleans(), "str": st.text(max_size=5)}
+ODD = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(max_value=0) | st.integers(2**40)
+FEW = {"epoch": 5, "size": 50, "hidden_size": 20, "d_steps": 3, "pretrain": 3, "runs": 2}  # many would take long
+
+
+@st.composite
+def some_settings(draw):
+    """Change up to four settings, mostly to values of the right kind."""
+    values = {}
+    for field in draw(st.lists(st.sampled_from(dataclasses.fields(Settings)), max_size=4, unique=True)):
+        right = st.integers(1, FEW[field.name]) if field.name in FEW else KINDS[field.type]
+        if field.metadata["allowed"].startswith("one of "):
+            right = st.sampled_from(field.metadata["allowed"][7:].split(", "))
+        values[field.name] = draw(st.one_of(right, right, right, ODD))
+    return values
+
+
+@hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@hypothesis.given(some_settings())
+def test_any_settings_are_refused_or_train_five_iterations(values):
+    values = {"epoch": 5} | values
+    try:
+        settings = Settings(**values)
+    except ValueError as error:
+        flag, text = re.fullmatch(r"--(\S+) (.*): must be .+", str(error), re.DOTALL).groups()
+        name = flag.replace("-", "_")
+        right = text == f"{values.get(name, getattr(Settings, name))!r:.60}"  # it names what was given
+    else:
+        try:
+            results = list(gan_1d.train_runs(settings))
+            right = [result.settings.seed for result in results] == [settings.seed + k for k in range(settings.runs)]
+            right = right and all(np.isfinite(list(result.final.values())).all() for result in results)
+        except gan_1d.Ended as error:
+            right = error.args[0] == 1 and "diverges" in error.args[1]
+    assert right
 
 
 @pytest.mark.parametrize(
