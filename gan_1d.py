@@ -584,7 +584,8 @@ def train_one(
             on = dataclasses.replace(checkpoints.settings, resume=True, overwrite=False).command()
             where = f"before iteration {i}, seed {settings.seed}"
             raise Ended(128 + checkpoints.signals[0], f"stopped {where}; to go on:\n  {on}")
-        if checkpoints and i % settings.log_every and not settings.print_pairs and sys.stderr.isatty():
+        between_lines = i % settings.log_every and i < settings.epoch and not settings.print_pairs
+        if checkpoints and between_lines and sys.stderr.isatty():
             print(f"seed {settings.seed}, iteration {i} of {settings.epoch}  ", end="\r", file=sys.stderr, flush=True)
 
     with timed(seconds, "train"):

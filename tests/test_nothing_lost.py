@@ -65,7 +65,8 @@ def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path, capsys, mo
         with monkeypatch.context() as patch:
             patch.setattr(gan_1d, "print_line", signal_at(line, sent))
             assert gan_1d.main(again) == status
-        assert "--resume" in capsys.readouterr().err
+        how_to_go_on = capsys.readouterr().err.splitlines()[-1].split()[2:]
+        assert gan_1d.parse_settings(how_to_go_on) == gan_1d.parse_settings(again)
         assert signal.getsignal(sent) is before
         assert not (cut / "metrics.csv").exists()
     assert gan_1d.main(again) == 0
@@ -271,6 +272,17 @@ def test_saved_model_gives_the_samples_in_a_fresh_process(tmp_path):
     assert np.allclose(found["x"], samples, atol=1e-6)
     theta_d = [train(settings).weights[f"discriminator/{name}"].astype(float) for name in oracle.NAMES]
     assert np.allclose(found["D"], oracle.sigmoid(oracle.forward(samples[:7], theta_d)[2]), atol=1e-5)
+
+
+def test_a_terminal_shows_how_far_a_run_is_between_its_lines(tmp_path, capsys, monkeypatch):
+    flags = ["--epoch", "250", "--log-every", "200", "--no-plots", "--output-dir", str(tmp_path)]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert gan_1d.main(flags) == 0
+    assert [line.strip() for line in capsys.readouterr().err.split("\r")] == ["seed 0, iteration 100 of 250", ""]
+    assert gan_1d.main(["--runs", "2", *flags]) == 0
+    shown = capsys.readouterr().err
+    assert "\n" not in shown
+    assert [line.split()[1] for line in shown.split("\r") if line] == ["0,", "0,", "1,", "1,"]
 
 
 def test_events_that_cannot_be_written_end_the_run_in_one_line(tmp_path, capsys):
