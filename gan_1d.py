@@ -797,8 +797,9 @@ def save_model(result: Result, path: Path) -> None:
         builder.save()
 
 
-# What a run may leave. An older run's don't stay beside a new run's.
-PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model runs.csv runs.png summary.json"
+# What a run may leave. An older run's don't stay beside a new run's; checkpoints, an unfinished run's mark, go last.
+PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model"
+PLACES += " runs.csv runs.png summary.json checkpoints"
 
 
 def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable[[Path], Any]]) -> None:
@@ -814,15 +815,14 @@ def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str
         for name, write in files.items():
             with timed(seconds, "draw" if name.endswith(("png", "gif")) else "save"):
                 write(beside / name)
+        for older in sorted(folder.glob("events/*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
+            older.unlink()
         for place in map(folder.joinpath, PLACES.split()):
             if place.is_dir():
-                shutil.rmtree(place)
+                place.rename(beside / f"older_{place.name}")
             os.replace(beside / place.name, place) if place.name in files else place.unlink(missing_ok=True)
     finally:
         shutil.rmtree(beside)
-    for older in sorted(folder.glob("events/*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
-        older.unlink()
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # the mark of an unfinished run
     print(f"Written to {folder}: {', '.join(files)}" + ", events" * settings.tensorboard, flush=True)
 
 

@@ -24,22 +24,27 @@ def newest(folder):
     return state.read_text().split('"')[1] if state.exists() else "none"
 
 
-def kill_once(folder, half_written, moment):
+def half_written(folder):
+    """Return the names of files that a checkpoint's writing has begun and not completed."""
+    checkpoints = folder / "checkpoints"
+    return {path.name for path in checkpoints.iterdir() if "temp" in path.name} if checkpoints.exists() else set()
+
+
+def kill_once(folder, within_writing, moment):
     """Start or resume the run, and kill it: within a checkpoint's writing, or `moment` seconds after it went on."""
-    before, checkpoints = newest(folder), folder / "checkpoints"
+    before, earlier = newest(folder), half_written(folder)  # an earlier kill's halves stay until the run is done
     with subprocess.Popen([*RUN, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         while run.poll() is None and newest(folder) == before:
             time.sleep(0.01)
-        due, seen = time.monotonic() + moment, []
-        while run.poll() is None and not seen and (half_written or time.monotonic() < due):
-            names = [path.name for path in checkpoints.iterdir()] if half_written and checkpoints.exists() else []
-            seen = [name for name in names if "temp" in name]
+        due = time.monotonic() + moment
+        while run.poll() is None and not (half_written(folder) - earlier if within_writing else time.monotonic() > due):
+            pass
         run.kill()
         out, _ = run.communicate()
     if run.returncode != -9:
         sys.exit(f"the run ended with status {run.returncode} before it could be killed:\n{out}")
-    left = [path.name for path in checkpoints.iterdir() if "temp" in path.name]
-    print(f"killed, last checkpoint {newest(folder)}", *(["- half written:", *left] if left else []), flush=True)
+    left = half_written(folder) - earlier
+    print("killed, last checkpoint", Path(newest(folder)).name, "- half written:" if left else "", *left, flush=True)
     return bool(left)
 
 
