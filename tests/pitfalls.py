@@ -29,6 +29,17 @@ ROWS = {
     "`--ema-decay 0.999`": {"ema_decay": 0.999},
     "`--r1-gamma 3 --ema-decay 0.999`": {"r1_gamma": 3, "ema_decay": 0.999},
     "all of it: R1, EMA, Glorot, 16 units": MEND,
+    "the same, gentler for longer (see below)": MEND
+    | {
+        "epoch": 20_000,
+        "low": -3,
+        "high": 3,
+        "noise": "stratified",
+        "optimizer": "sgd",
+        "learning_rate": 0.06,
+        "hidden_size": 12,
+        "r1_gamma": 4,
+    },
 }
 
 if __name__ == "__main__":
