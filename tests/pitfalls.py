@@ -29,7 +29,7 @@ ROWS = {
     "`--ema-decay 0.999`": {"ema_decay": 0.999},
     "`--r1-gamma 3 --ema-decay 0.999`": {"r1_gamma": 3, "ema_decay": 0.999},
     "all of it: R1, EMA, Glorot, 16 units": MEND,
-    "the same, gentler for longer (see below)": MEND
+    "the fourth recipe above": MEND
     | {
         "epoch": 20_000,
         "low": -3,
