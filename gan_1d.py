@@ -40,7 +40,7 @@ import numpy as np
 SAMPLES = 10_000  # generated values that a run leaves, and fresh ones of both kinds that it judges D by
 BULK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BULK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
-XLA_PAYS = 10**6  # iterations times size, from which on compiling takes less time than it saves
+XLA_PAYS = 10**7  # iterations times (size + 2,000), from which on compiling takes less time than it saves
 GRID = 2_000  # quantiles of G's distribution that its distance to the target is taken from
 LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g", "w1", "ks", "g_mean", "g_std")
 
@@ -511,7 +511,7 @@ def train_runs(
 ) -> Iterator[Result]:
     """Train seeds `seed` to `seed + runs - 1` in one graph, built and compiled once; each gives what `train` gives."""
     seconds = {}
-    xla = settings.xla and (settings.epoch + settings.pretrain) * settings.size >= XLA_PAYS
+    xla = settings.xla and (settings.epoch + settings.pretrain) * (settings.size + 2_000) >= XLA_PAYS
     with timed(seconds, "import"):
         if not tf.test.is_built_with_xla() and xla:
             print("This TensorFlow comes without XLA: the loop runs uncompiled.")

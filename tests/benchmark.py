@@ -85,8 +85,8 @@ def growth():
     print("| --size | --hidden-size | XLA | its first call | --no-xla | its first call |")
     print("| --- | --- | --- | --- | --- | --- |")
     for size, hidden_size in ((200, 6), (2_000, 6), (20_000, 6), (200_000, 6), (200, 64), (200, 256)):
-        every = max(1, 4_000 // size)
-        like = {"size": size, "hidden_size": hidden_size, "log_every": every, "epoch": 30 * every}
+        every = max(1, min(100, 800_000 // size))  # a bulk, but for the last size
+        like = {"size": size, "hidden_size": hidden_size, "log_every": every, "epoch": 12 * every}
         cells = []
         for xla in (True, False):
             pairs = [this_loop(xla=xla, **like) for _ in range(3)]

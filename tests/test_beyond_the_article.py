@@ -261,15 +261,17 @@ def test_animation_shows_the_logged_iterations(tmp_path):
         assert picture.n_frames == 3
 
 
-@pytest.mark.parametrize(("epoch", "xla"), [(4999, False), (5000, True)])
-def test_xla_compiles_where_it_pays(epoch, xla, monkeypatch):
+@pytest.mark.parametrize(
+    ("epoch", "size", "xla"), [(4545, 200, False), (4546, 200, True), (454, 20000, False), (455, 20000, True)]
+)
+def test_xla_compiles_where_it_pays(epoch, size, xla, monkeypatch):
     def build_graph(settings):
         assert settings.xla == xla
         raise InterruptedError
 
     monkeypatch.setattr(gan_1d, "build_graph", build_graph)
     with pytest.raises(InterruptedError):
-        train(Settings(epoch=epoch))
+        train(Settings(epoch=epoch, size=size))
 
 
 def test_many_runs_build_one_graph(monkeypatch):
