@@ -52,7 +52,7 @@ class _TensorFlow:
         global tf
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks on the machine; failures raise exceptions
         gc.disable()
-        with quiet():
+        with blamed("TensorFlow can't be loaded"):
             import tensorflow.compat.v1 as tf
         gc.freeze()  # a million objects that are here to stay: no need to go through them again and again
         gc.enable()
@@ -91,7 +91,7 @@ class Settings:
     """All that a run depends on; the defaults are the article's. A value that is not allowed raises ValueError."""
 
     epoch: int = whole(10_000, 1, 10**9, "iterations; each one trains D --d-steps times, then G once")
-    size: int = whole(200, 1, 10**7, "samples in a batch")
+    size: int = whole(200, 1, 5 * 10**6, "samples in a batch")
     hidden_size: int = whole(6, 1, 1024, "units in each hidden layer of both networks")
     d_steps: int = whole(2, 1, 1000, "discriminator steps in an iteration")
     low: float = setting(-1.0, "lower end of the uniform noise", *FINITE)
@@ -355,7 +355,7 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
 
         def d_step(i: tf.Tensor, j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             net = build_networks(x[i, j], z[i, j], settings)
-            momentum_optimizer(net.cost_d, net.theta_d, settings)
+            momentum_optimizer(net.cost_d, net.theta_d, settings)  # runs in its turn: tf.function sees to the order
             return i, j + 1
 
         def report(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -367,7 +367,7 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
             loop = settings.xla or d_steps > 5  # otherwise written out: uncompiled, an inner loop costs half a step
             tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0)) if loop else [d_step(i, j) for j in range(d_steps)]
             seen = tf.cond(tf.equal(i, stop - 1), lambda: report(i), lambda: seen)  # where the article prints
-            if game:  # there is no real data in G's objective
+            if game:  # there is no real data in G's objective: anything does for x
                 generator_step(build_networks(z[i, d_steps], z[i, d_steps], settings), settings)
             return i + 1, *seen
 
@@ -401,7 +401,7 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
         progress_node = tf.placeholder_with_default("", (), "progress_node")
         m.progress = tf.get_variable("progress", initializer=progress_node, trainable=False, use_resource=True)
         m.sampled, m.theta_sampled, m.init = m.G, m.theta_g, tf.global_variables_initializer()
-        if settings.ema_decay:
+        if settings.ema_decay:  # G once more, with each variable's average in its place
             average = tf.get_collection("generator/average")[0].average
             with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
                 m.sampled, m.theta_sampled = Generator(z_node, hidden_size=settings.hidden_size).get_param()
@@ -421,7 +421,7 @@ class Result:
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
     samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
-    weights: dict[str, np.ndarray]  # the values of both networks' variables, by their names
+    weights: dict[str, np.ndarray]  # by the variables' names: those of D and of the G that samples come from
     mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
     curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
     frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, D(x) around the target
@@ -454,13 +454,13 @@ class Checkpoints:
         if self.folder.exists() and not settings.resume:
             raise Ended(2, f"--output-dir {self.folder.parent}: holds an unfinished run; --resume or --overwrite it")
         if settings.resume and (self.folder / "checkpoint").exists():
-            with self.blamed(f"{self.folder} can't be read"):
+            with blamed(f"{self.folder} can't be read"):
                 self.path = tf.train.latest_checkpoint(self.folder)
                 self.state = json.loads(tf.train.load_variable(self.path, "progress"))
                 was = Settings(**self.state["settings"])
                 self.done = self.state["done"]
         elif settings.resume and summary.exists() and not self.folder.exists():
-            with self.blamed(f"{summary} can't be read"):
+            with blamed(f"{summary} can't be read"):
                 was = Settings(**json.loads(summary.read_text())["settings"])
                 self.finished = True
         else:
@@ -470,19 +470,9 @@ class Checkpoints:
             if old != new and field.name not in FREE.split():
                 raise Ended(2, f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run that is there")
 
-    @contextlib.contextmanager
-    def blamed(self, what: str) -> Iterator[None]:
-        """Have errors of the block, which come in many kinds, named in one line."""
-        try:
-            with quiet():
-                yield
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise Ended(1, f"{what}: {reason:.200}") from error
-
     def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
         """Save the variables and the state. The one before stays until this one is complete."""
-        with self.blamed(f"{self.folder} can't be written"), m.graph.as_default():
+        with blamed(f"{self.folder} can't be written"), m.graph.as_default():
             state = state | {"settings": vars(self.settings), "done": self.done}
             sess.run(m.progress.initializer, {m.progress_node: json.dumps(state)})
             name = f"run{len(self.done)}_{state['iteration']}"  # none is written over while it is the last
@@ -490,7 +480,7 @@ class Checkpoints:
 
     def restore(self, m: SimpleNamespace, sess: tf.Session) -> dict:
         """Set the variables to the last checkpoint's and return its state, which is used up."""
-        with self.blamed(f"{self.path} can't be read"), m.graph.as_default():
+        with blamed(f"{self.path} can't be read"), m.graph.as_default():
             m.saver.restore(sess, self.path)
         state, self.state = self.state, None
         return state
@@ -554,7 +544,7 @@ def train_one(
             real_data = real_data_load.next_batches(bulk * d_steps).reshape(m.x_bulk.shape)
             gen_data = gen_data_load.next_batches(bulk * (d_steps + 1)).reshape(m.z_bulk.shape)
             end = min(first + bulk, stop)
-            while i < end:
+            while i < end:  # on to the next multiple of --log-every or --checkpoint-every, or to the bulk's end
                 until = min(end, *(i - i % every + every for every in (settings.log_every, settings.checkpoint_every)))
                 feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: until - first}
                 seen, i = sess.run(loop, feed), until
@@ -639,6 +629,17 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextlib.contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Have errors of the block, which come in many kinds, named in one line."""
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Ended(1, f"{what}: {reason:.200}") from error
 
 
 # ------------------------------------------------------------------------------------------------- the measure of G
@@ -872,14 +873,12 @@ def run_one(settings: Settings, checkpoints: Checkpoints) -> None:
     print("  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final))
     print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
     print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
-    print(verdict(result))
+    print(verdict(result), flush=True)
     files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda path: np.save(path, result.samples)}
     draws = (draw_training, draw_distribution) if settings.plots else ()
     files |= {f"{draw.__name__[5:]}.png": partial(picture, draw, result) for draw in draws}
-    if settings.animate:
-        files["training.gif"] = partial(picture, animate, result)
-    if settings.saved_model:
-        files["saved_model"] = partial(save_model, result)
+    files |= {"training.gif": partial(picture, animate, result)} if settings.animate else {}
+    files |= {"saved_model": partial(save_model, result)} if settings.saved_model else {}
     save_results(settings, seconds, final, files)
     phases = ", ".join(f"{phase} {time_taken:.1f}" for phase, time_taken in seconds.items())
     print(f"Time: {sum(seconds.values()):.1f} s ({phases})", flush=True)
@@ -902,8 +901,8 @@ def run_many(settings: Settings, checkpoints: Checkpoints) -> None:
         line(rows[-1])
         seconds = result.seconds
     final = summarise(rows, settings)
-    print("W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.3f}, ".format(**final), end="")
-    print("worst {ks_worst:.3f}. D near 0.5: {d_near_half:.0%}. G matches: {g_matches:.0%}.".format(**final))
+    text = "W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.3f}, worst {ks_worst:.3f}. "
+    print((text + "D near 0.5: {d_near_half:.0%}. G matches: {g_matches:.0%}.").format(**final), flush=True)
     pictures = {"runs.png": partial(picture, draw_runs, (settings, rows))} if settings.plots else {}
     save_results(settings, seconds, final, {"runs.csv": partial(table, rows)} | pictures)
 
@@ -928,7 +927,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         checkpoints = Checkpoints(settings, received)
         if checkpoints.finished:
-            print(f"{settings.output_dir} holds this run, finished; without --resume it is trained again.", flush=True)
+            print(f"Nothing to do: the run in {settings.output_dir} is finished.", flush=True)
             return 0
         run_one(settings, checkpoints) if settings.runs == 1 else run_many(settings, checkpoints)
         return 0

@@ -393,7 +393,7 @@ def test_print_pairs_prints_the_articles_stream(capsys, tmp_path):
 # --------------------------------------------------------------------------------------------- command line
 BAD = {
     "--epoch": "0 -1 1e4 10,000 1000000001 2000000000 nan True 一万",
-    "--size": "0 -200 2.5 ten 0x10 10000001 99999999999999999999999999 200.0 null",
+    "--size": "0 -200 2.5 ten 0x10 5000001 99999999999999999999999999 200.0 null",
     "--hidden-size": "-1 0 1025 6.0 inf",
     "--d-steps": "0 1001 1.5",
     "--low": "nan 1 2 -inf -1e+31 left 1j",
@@ -418,8 +418,8 @@ PATHS = ("a\nb", "a\0b", "\x1b[31mred", "\udcff", "x" * 1001)
 CLASHES = {
     "--high=-2": "--low", "--resume --overwrite": "--resume", "--sigma 1 --mu 1e7": "--sigma", "--size": "--size",
     "--animate --no-plots": "--animate", "--animate --runs 2": "--animate", "--tensorboard --runs 2": "--tensorboard",
-    "--saved-model --runs 2": "--saved-model", "--size 10000000 --hidden-size 64": "--size", "--sise 3": "--sise",
-    "--size 10000000 --d-steps 64": "--size", "--seed 4294967295 --runs 2": "--runs", "--xla": "--xla", "-x": "-x",
+    "--saved-model --runs 2": "--saved-model", "--size 5000000 --hidden-size 64": "--size", "--sise 3": "--sise",
+    "--size 5000000 --d-steps 64": "--size", "--seed 4294967295 --runs 2": "--runs", "--xla": "--xla", "-x": "-x",
     "--epoch 1000000000 --d-steps 3": "--epoch", "--pretrain 1000000000 --d-steps 3": "--pretrain", "5": "5",
     "--resume=yes": "--resume", "--no-plots=1": "--no-plots", "--siz 3": "--siz", "--epoch 5 6": "6",
 }  # fmt: skip
