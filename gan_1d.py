@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import gc
 import itertools
 import json
 import math
@@ -51,11 +50,8 @@ class _TensorFlow:
     def __getattr__(self, name: str) -> Any:
         global tf
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks on the machine; failures raise exceptions
-        gc.disable()
         with blamed("TensorFlow can't be loaded"):
             import tensorflow.compat.v1 as tf
-        gc.freeze()  # a million objects that are here to stay: no need to go through them again and again
-        gc.enable()
         return getattr(tf, name)
 
 
@@ -138,6 +134,7 @@ class Settings:
         for name, least in (("epoch", 1), ("pretrain", 0)):
             require(getattr(self, name) * self.d_steps < 2**31, name, f"from {least} to below 2**31 / --d-steps")
         require(self.seed + self.runs <= 2**32, "runs", f"at most 2**32 - --seed, {2**32 - self.seed}")
+        require(not set(self.output_dir) & set("[]\\"), "output_dir", "without [ ] \\, which TensorFlow misreads")
         require(not self.animate or self.plots, "animate", "without --no-plots")
         for name in ("animate", "tensorboard", "saved_model"):
             require(not getattr(self, name) or self.runs == 1, name, "without --runs")
@@ -407,7 +404,8 @@ def build_graph(settings: Settings | None = None) -> SimpleNamespace:
                 m.sampled, m.theta_sampled = Generator(z_node, hidden_size=settings.hidden_size).get_param()
             with tf.control_dependencies([m.init]):
                 m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
-        m.distance, m.saver = distance_to_target(m.sampled, settings), tf.train.Saver(max_to_keep=2)
+        m.distance = distance_to_target(m.sampled, settings)
+        m.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
     m.graph, m.x_node, m.z_node, m.seed_node, m.progress_node = graph, x_node, z_node, seed_node, progress_node
     return m
 
@@ -429,7 +427,7 @@ class Result:
 
 
 # What may change when a run is resumed: it does not alter the training.
-FREE = "log_every print_pairs plots animate tensorboard saved_model output_dir checkpoint_every resume overwrite"
+FREE = "log_every print_pairs plots tensorboard saved_model output_dir checkpoint_every resume overwrite"
 
 
 class Ended(Exception):
@@ -446,29 +444,27 @@ class Checkpoints:
 
     def __init__(self, settings: Settings, signals: list[int]):
         self.settings, self.signals, self.state, self.done, self.finished = settings, signals, None, [], False
-        self.folder, summary = Path(settings.output_dir, "checkpoints"), Path(settings.output_dir, "summary.json")
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=self.folder.parent).close()  # if that can't be, better now than after training
+        folder, was = Path(settings.output_dir), settings
+        self.folder, summary = folder / "checkpoints", folder / "summary.json"
         if self.folder.exists() and settings.overwrite:
             shutil.rmtree(self.folder)
         if self.folder.exists() and not settings.resume:
-            raise Ended(2, f"--output-dir {self.folder.parent}: holds an unfinished run; --resume or --overwrite it")
+            raise Ended(2, f"--output-dir {folder}: holds an unfinished run; --resume or --overwrite it")
         if settings.resume and (self.folder / "checkpoint").exists():
             with blamed(f"{self.folder} can't be read"):
-                self.path = tf.train.latest_checkpoint(self.folder)
-                self.state = json.loads(tf.train.load_variable(self.path, "progress"))
+                self.state = json.loads(tf.train.load_variable(str(self.folder), "progress"))
+                self.path, self.done = tf.train.latest_checkpoint(self.folder), self.state["done"]
                 was = Settings(**self.state["settings"])
-                self.done = self.state["done"]
         elif settings.resume and summary.exists() and not self.folder.exists():
             with blamed(f"{summary} can't be read"):
-                was = Settings(**json.loads(summary.read_text())["settings"])
-                self.finished = True
-        else:
-            return
+                was, self.finished = Settings(**json.loads(summary.read_text())["settings"]), True
         for field in dataclasses.fields(Settings):
             old, new = getattr(was, field.name), getattr(settings, field.name)
             if old != new and field.name not in FREE.split():
                 raise Ended(2, f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run that is there")
+        if not self.finished:
+            self.folder.mkdir(parents=True, exist_ok=settings.resume)  # whoever comes second fails
+            tempfile.TemporaryFile(dir=self.folder).close()  # if that can't be, better now than after training
 
     def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
         """Save the variables and the state. The one before stays until this one is complete."""
@@ -477,13 +473,6 @@ class Checkpoints:
             sess.run(m.progress.initializer, {m.progress_node: json.dumps(state)})
             name = f"run{len(self.done)}_{state['iteration']}"  # none is written over while it is the last
             m.saver.save(sess, str(self.folder / name), write_meta_graph=False)
-
-    def restore(self, m: SimpleNamespace, sess: tf.Session) -> dict:
-        """Set the variables to the last checkpoint's and return its state, which is used up."""
-        with blamed(f"{self.path} can't be read"), m.graph.as_default():
-            m.saver.restore(sess, self.path)
-        state, self.state = self.state, None
-        return state
 
 
 def train(settings: Settings | None = None, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Result:
@@ -581,7 +570,9 @@ def train_one(
     with timed(seconds, "train"):
         i = -settings.pretrain
         if checkpoints and checkpoints.state:
-            state = checkpoints.restore(m, sess)
+            with blamed(f"{checkpoints.path} can't be read"), m.graph.as_default():
+                m.saver.restore(sess, checkpoints.path)
+            state, checkpoints.state = checkpoints.state, None  # used up
             i, history, frames = state["iteration"], state["history"], state["frames"]
             for rng, rng_state in zip(rngs, state["rng"], strict=True):
                 rng.bit_generator.state = rng_state
@@ -638,8 +629,13 @@ def blamed(what: str) -> Iterator[None]:
         with quiet():
             yield
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Ended(1, f"{what}: {reason:.200}") from error
+        raise Ended(1, f"{what}: {cause(error)}") from error
+
+
+def cause(error: Exception) -> str:
+    """Return the line that says why: TensorFlow's last one, less where in the graph that was."""
+    lines = [line for line in getattr(error, "message", str(error)).splitlines() if line and not line[0].isspace()]
+    return f"{(lines or [type(error).__name__])[-1]:.200}"
 
 
 # ------------------------------------------------------------------------------------------------- the measure of G
@@ -686,7 +682,7 @@ def draw_training(figure: Any, result: Result) -> None:
         (2, "w1", "W1 of G to the target"),
     ):  # fmt: skip
         iterations = [row["iteration"] for row in result.history]
-        panels[panel].plot(iterations, [row[column] for row in result.history], label=label)
+        panels[panel].plot(iterations, [row[column] for row in result.history], marker=".", markersize=2, label=label)
         panels[panel].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     panels[0].set(ylabel="mean D", ylim=(0, 1), title="What D says, what each is after, how far G is")
     panels[1].set(ylabel="maximised")
@@ -760,24 +756,26 @@ def table(rows: list[dict], path: Path) -> None:
 
 def picture(draw: Callable[[Any, Any], None], result: Any, path: Path) -> None:
     """Draw the result on a matplotlib figure and write that."""
-    with quiet():
-        from matplotlib.figure import Figure
+    from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
 
 
 @contextlib.contextmanager
 def events(graph: tf.Graph, settings: Settings, history: list[dict]) -> Iterator[Callable[[dict], None]]:
     """Give a function that adds a row of metrics to TensorBoard's events, after the graph and those of the history."""
+    folder = os.path.join(settings.output_dir, "events")
     with graph.as_default(), quiet():
-        writer = tf.summary.FileWriter(os.path.join(settings.output_dir, "events"), graph, flush_secs=1)
+        writer = tf.summary.FileWriter(folder, graph)
     with contextlib.closing(writer):
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), 0)  # here TensorBoard drops an older run's
 
         def write_event(row: dict) -> None:
             values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in LOGGED]
-            writer.add_summary(tf.Summary(value=values), row["iteration"])
+            with blamed(f"{folder} can't be written"):
+                writer.add_summary(tf.Summary(value=values), row["iteration"])
+                writer.flush()
 
         for row in history:
             write_event(row)
@@ -786,7 +784,7 @@ def events(graph: tf.Graph, settings: Settings, history: list[dict]) -> Iterator
 
 def save_model(result: Result, path: Path) -> None:
     """Write the networks as a SavedModel: `generate`, z to x, and `discriminate`, x to probability, each (batch, 1)."""
-    with quiet(), tf.Graph().as_default(), tf.Session() as sess:
+    with tf.Graph().as_default(), tf.Session() as sess:
         z, x = (tf.placeholder(tf.float32, (None, 1), name) for name in "zx")
         G, theta_g = Generator(z, hidden_size=result.settings.hidden_size).get_param()
         D, theta_d = Discriminator(x, hidden_size=result.settings.hidden_size).get_param()
@@ -814,9 +812,10 @@ def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str
     beside.mkdir()
     try:
         for name, write in files.items():
-            with timed(seconds, "draw" if name.endswith(("png", "gif")) else "save"):
+            phase = "draw" if name.endswith(("png", "gif")) else "save"
+            with timed(seconds, phase), blamed(f"{folder / name} can't be written"):
                 write(beside / name)
-        for older in sorted(folder.glob("events/*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
+        for older in sorted(folder.glob("events/*.*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
             older.unlink()
         for place in map(folder.joinpath, PLACES.split()):
             if place.is_dir():
@@ -831,7 +830,7 @@ def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str
 def parse_settings(argv: list[str] | None = None) -> Settings:
     """Read `Settings` from the command line: each field is a flag, with --no- where it is on by default."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0], allow_abbrev=False)
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: error: {message}\n")  # one line, no usage
+    parser.error = lambda message: parser.exit(2, f"{parser.prog}: error: {' '.join(message.split())}\n")  # one line
     for field in dataclasses.fields(Settings):
         text = field.metadata["help"]
         flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
@@ -934,10 +933,10 @@ def main(argv: list[str] | None = None) -> int:
     except Ended as error:
         status, message = error.args
     except OSError as error:
-        what = "standard output" if isinstance(error, BrokenPipeError) else error.filename or settings.output_dir
-        status, message = 1, f"{what}: {error.strerror or error}"
+        what = error.filename2 or error.filename or "standard output"  # other files' are named where they are written
+        status, message = 1, f"{what}: {error.strerror}"
     except tf.errors.OpError as error:
-        status, message = 1, error.message.partition("\n")[0]
+        status, message = 1, cause(error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -946,4 +945,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (if it is closed, no file may take its place)
     os._exit(main())  # all is written: TensorFlow's own way out takes a third of a second more

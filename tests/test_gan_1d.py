@@ -414,7 +414,7 @@ BAD = {
     "--checkpoint-every": "0 1e9",
 }
 EMPTY = ("--size=", "--mu=", "--init=", "--output-dir=")
-PATHS = ("a\nb", "a\0b", "\x1b[31mred", "\udcff", "x" * 1001)
+PATHS = ("a\nb", "a\0b", "\x1b[31mred", "\udcff", "x" * 1001, "a[b]", "a\\b")
 CLASHES = {
     "--high=-2": "--low", "--resume --overwrite": "--resume", "--sigma 1 --mu 1e7": "--sigma", "--size": "--size",
     "--animate --no-plots": "--animate", "--animate --runs 2": "--animate", "--tensorboard --runs 2": "--tensorboard",
@@ -430,7 +430,8 @@ CLASHES = {
     [([f"{flag}={value}"], (flag, value, "must be")) for flag, values in BAD.items() for value in values.split()]
     + [([argument], (argument.strip("="), "''", "must be")) for argument in EMPTY]
     + [(["--output-dir", path], ("--output-dir", "must be")) for path in PATHS]
-    + [(line.split(), (named,)) for line, named in CLASHES.items()],
+    + [(line.split(), (named,)) for line, named in CLASHES.items()]
+    + [(["two\nlines"], ("two lines",))],
 )
 def test_bad_command_lines_are_refused_in_one_line(arguments, named, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -121,11 +121,33 @@ def test_an_unfinished_run_is_not_overwritten_unasked(unfinished, tmp_path, caps
     assert gan_1d.main([*unfinished, "--resume", "--momentum", "0.5"]) == 2
     message = one_line(capsys)
     assert all(word in message for word in ("--momentum", "0.5", "0.6"))
+    animated = dataclasses.replace(gan_1d.parse_settings([*unfinished, "--resume"]), plots=True, animate=True)
+    with pytest.raises(gan_1d.Ended, match="--animate True: must be False"):  # its first frames were not kept
+        gan_1d.Checkpoints(animated, [])
     gan_1d.Checkpoints(gan_1d.parse_settings([*unfinished, "--overwrite"]), [])
-    assert list(tmp_path.iterdir()) == []  # nothing that a --resume of the new run could take for its own
-    assert gan_1d.main([*unfinished, "--momentum", "0.5"]) == 0
+    assert list(tmp_path.glob("*/*")) == []  # nothing that a --resume of the new run could take for its own
+    assert gan_1d.main([*unfinished, "--resume", "--momentum", "0.5"]) == 0
     assert not (tmp_path / "checkpoints").exists()
     assert gan_1d.main(unfinished) == 0  # a finished run is replaced
+
+
+@pytest.mark.parametrize("ended", ["train_runs", "os.replace"])
+def test_a_run_ended_before_its_first_checkpoint_begins_again(ended, tmp_path, monkeypatch):
+    flags = ["--epoch", "30", "--no-xla", "--no-plots", "--output-dir"]
+    assert gan_1d.main([*flags, str(tmp_path / "whole"), "--seed", "1"]) == 0
+    assert gan_1d.main([*flags, str(tmp_path / "cut")]) == 0  # an older run, which is not to be taken for this one
+
+    def end(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"gan_1d.{ended}", end)
+        with pytest.raises(MemoryError):
+            gan_1d.main([*flags, str(tmp_path / "cut"), "--seed", "1"])
+    assert gan_1d.main([*flags, str(tmp_path / "cut"), "--seed", "1"]) == 2
+    assert gan_1d.main([*flags, str(tmp_path / "cut"), "--seed", "1", "--resume"]) == 0
+    for name in ("samples.npy", "metrics.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.parametrize("harm", ["truncated", "foreign"])
@@ -160,8 +182,9 @@ def test_many_runs_resume_where_they_stopped(tmp_path, capsys):
         next(runs)
     saved = {path.stem for path in tmp_path.glob("cut/checkpoints/*.index")}
     assert saved == {"run0_40", "run1_20"}  # no seed writes over the file that another would be resumed from
-    assert gan_1d.main([*flags, "--resume", "--output-dir", str(tmp_path / "cut")]) == 0
-    assert (tmp_path / "cut/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
+    (tmp_path / "cut").rename(tmp_path / "moved")
+    assert gan_1d.main([*flags, "--resume", "--output-dir", str(tmp_path / "moved")]) == 0
+    assert (tmp_path / "moved/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
 
 
 def test_unwritable_output_is_found_before_training(tmp_path, capsys, monkeypatch):
@@ -177,14 +200,23 @@ def test_unwritable_output_is_found_before_training(tmp_path, capsys, monkeypatc
 
     monkeypatch.setattr(gan_1d.tempfile, "TemporaryFile", refuse)  # root may write anywhere
     assert gan_1d.main(["--output-dir", str(tmp_path)]) == 1
-    assert one_line(capsys) == f"gan_1d.py: error: {tmp_path}: Permission denied\n"
+    assert one_line(capsys) == f"gan_1d.py: error: {tmp_path}/checkpoints: Permission denied\n"
 
 
-@pytest.mark.parametrize(("limit", "unwritten"), [(2_000, "checkpoints"), (30_000, "")])
-def test_no_space_left_harms_nothing(limit, unwritten, tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # in the events' own thread
+@pytest.mark.parametrize(
+    ("limit", "unwritten", "reason"),
+    [
+        (2_000, "checkpoints", "File too large"),
+        (30_000, "samples.npy", "requested and"),
+        (30_000, "events", "File too large"),
+    ],
+)
+def test_no_space_left_harms_nothing(limit, unwritten, reason, tmp_path, capsys):
     flags = ["--epoch", "20", "--checkpoint-every", "20", "--no-plots", "--output-dir", str(tmp_path)]
+    flags += ["--tensorboard"] * (unwritten == "events")
     assert gan_1d.main(flags) == 0
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     capsys.readouterr()
     none = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, none[1]))  # no file may grow longer: the system's own refusal
@@ -192,7 +224,9 @@ def test_no_space_left_harms_nothing(limit, unwritten, tmp_path, capsys):
         assert gan_1d.main([*flags, "--seed", "1"]) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, none)
-    assert str(tmp_path / unwritten) in one_line(capsys)
+    message = one_line(capsys)
+    assert str(tmp_path / unwritten) in message
+    assert reason in message
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
     assert gan_1d.main([*flags, "--seed", "1", "--resume"]) == 0
     assert {path: path.read_bytes() for path in before} != before
@@ -210,6 +244,21 @@ def test_without_xla_a_run_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gan_1d, "XLA_PAYS", 0)
     assert gan_1d.main(["--epoch", "2", "--no-plots", "--output-dir", str(tmp_path)]) == 0
     assert "without XLA" in capsys.readouterr().out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "message"),
+    [("import sys; sys.modules['tensorflow'] = None", "", 1, "TensorFlow can't be loaded: "), ("", "2>&-", 0, "")],
+)
+def test_a_missing_tensorflow_is_named_and_a_closed_stream_is_not_missed(before, after, status, message, tmp_path):
+    code = f"{before}\nimport runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = f'"$0" -c "$1" "$2" --epoch 2 --no-plots --output-dir "$3" {after}'
+    words = ["sh", "-c", command, sys.executable, code, gan_1d.__file__, tmp_path]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert run.returncode == status
+    assert message in run.stderr
+    assert run.stderr.count("\n") == status  # a line, or none
+    assert (tmp_path / "summary.json").exists() == (status == 0)
 
 
 def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, capsys):
@@ -289,5 +338,5 @@ def test_events_that_cannot_be_written_end_the_run_in_one_line(tmp_path, capsys)
     (tmp_path / "events").write_text("mine")
     assert gan_1d.main(["--epoch", "3", "--tensorboard", "--output-dir", str(tmp_path)]) == 1
     assert "events" in one_line(capsys)
-    assert [path.name for path in tmp_path.iterdir()] == ["events"]
+    assert {path.name for path in tmp_path.iterdir()} == {"events", "checkpoints"}
     assert (tmp_path / "events").read_text() == "mine"
