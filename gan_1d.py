@@ -639,7 +639,8 @@ def cause(error: Exception) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- the measure of G
-MEND = {"r1_gamma": 3.0, "ema_decay": 0.999, "init": "glorot_uniform", "hidden_size": 16}
+MEND = {"r1_gamma": 3.0, "ema_decay": 0.999, "init": "glorot_uniform", "optimizer": "sgd", "learning_rate": 0.1}
+MEND |= {"noise": "stratified", "low": -2.0, "high": 2.0, "hidden_size": 12, "epoch": 20_000}
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
