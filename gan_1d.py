@@ -3,11 +3,10 @@
     python gan_1d.py          # the article's training run; results in outputs/latest
     python gan_1d.py --help   # every setting; what goes beyond the article is off by default
 
-A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the same size says how
-likely it holds a number to be real, that is drawn from N(mu, sigma). D learns to tell the two apart and G to deceive
-it; in the end D(x) and D(G(z)) are near 0.5. Whether G has learned the distribution is measured apart. The file reads
-in the order the data flows. Its sources: "the paper" is Goodfellow et al., Generative Adversarial Nets, 2014, arXiv
-1406.2661; "the article" is a Chinese tutorial that descends from Eric Jang's 1-D one of 2016 (README.md says more).
+A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the same kind says how
+likely it holds a number to be real, drawn from N(mu, sigma). D learns to tell the two apart and G to deceive it; in the
+end D(x) and D(G(z)) are near 0.5. Whether G has learned the distribution is measured apart. "The paper" is Goodfellow
+et al., Generative Adversarial Nets, 2014, arXiv 1406.2661; "the article" a Chinese tutorial after Eric Jang's of 2016.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import gc
 import itertools
 import json
 import math
@@ -934,8 +934,7 @@ def main(argv: list[str] | None = None) -> int:
     except Ended as error:
         status, message = error.args
     except OSError as error:
-        what = error.filename2 or error.filename or "standard output"  # other files' are named where they are written
-        status, message = 1, f"{what}: {error.strerror}"
+        status, message = 1, f"{error.filename2 or error.filename or 'standard output'}: {error.strerror}"
     except tf.errors.OpError as error:
         status, message = 1, cause(error)
     finally:
@@ -947,4 +946,5 @@ def main(argv: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (if it is closed, no file may take its place)
+    gc.set_threshold(10**6)  # going through the objects that TensorFlow makes as it loads takes half a second
     os._exit(main())  # all is written: TensorFlow's own way out takes a third of a second more

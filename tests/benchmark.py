@@ -99,10 +99,14 @@ def memory():
     print("\n| python gan_1d.py | peak memory, MB |\n| --- | --- |")
     for flags in ("--size 1000000 --epoch 20", "--log-every 10000", "--runs 5 --epoch 2000"):
         with tempfile.TemporaryDirectory() as folder:
-            code = "import resource, sys, gan_1d; gan_1d.main(sys.argv[1:]); usage = resource.getrusage(0).ru_maxrss"
-            command = [sys.executable, "-c", f"{code}; print(usage // 1000)", *flags.split(), "--output-dir", folder]
-            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        print(f"| {flags} | {run.stdout.split()[-1]} |", flush=True)
+            # A small process between: at first a new process's peak counts as high as that of the one that starts it.
+            code = (
+                "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)"
+            )
+            code += "; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1000)"
+            words = [sys.executable, ROOT / "gan_1d.py", *flags.split(), "--output-dir", folder]
+            run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+        print(f"| {flags} | {run.stdout.strip()} |", flush=True)
 
 
 def process():
