@@ -695,7 +695,7 @@ def draw_density(axes: Any, x: np.ndarray, generated: np.ndarray, settings: Sett
     target = statistics.NormalDist(settings.mu, settings.sigma)
     density, edges = np.array([target.pdf(value) for value in x]), x[::5]
     weights = np.full(len(generated), 1 / (len(generated) * (edges[1] - edges[0])))
-    bars = axes.hist(generated, edges, weights=weights, alpha=0.5, label="G(z)")[0]
+    bars = axes.hist(generated, edges, weights=weights, histtype="stepfilled", alpha=0.5, label="G(z)")[0]
     axes.plot(x, density, color="black", label=f"target N({settings.mu:g}, {settings.sigma:g})")
     cut = f" (bars to {bars.max():.3g} cut)" * bool(bars.max() > 4 * density.max())
     axes.set(xlabel="x", ylabel=f"density{cut}", ylim=(0, min(max(bars.max(), density.max()) * 1.1, 4 * density.max())))
@@ -759,7 +759,7 @@ def picture(draw: Callable[[Any, Any], None], result: Any, path: Path) -> None:
     """Draw the result on a matplotlib figure and write that."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout=None if draw is animate else "constrained")  # once, not at every frame
     animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
 
 
