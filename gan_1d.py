@@ -563,7 +563,7 @@ def train_one(
             on = dataclasses.replace(checkpoints.settings, resume=True, overwrite=False).command()
             where = f"before iteration {i}, seed {settings.seed}"
             raise Ended(128 + checkpoints.signals[0], f"stopped {where}; to go on:\n  {on}")
-        between_lines = i % settings.log_every and i < settings.epoch and not settings.print_pairs
+        between_lines = i % settings.log_every and i < settings.epoch
         if checkpoints and between_lines and sys.stderr.isatty():
             print(f"seed {settings.seed}, iteration {i} of {settings.epoch}  ", end="\r", file=sys.stderr, flush=True)
 

@@ -6,6 +6,8 @@ import json
 import math
 import statistics
 
+import matplotlib.colors
+import matplotlib.image
 import numpy as np
 import oracle
 import PIL.Image
@@ -251,6 +253,13 @@ def test_runs_equal_the_single_runs_and_are_summed_up(tmp_path, capsys):
     assert (final["w1_median"], final["w1_worst"]) == (statistics.median(w1), max(w1))
     ok = [float(row["ks"]) < 1.358 / math.sqrt(200) for row in rows]
     assert final["g_matches"] == pytest.approx(np.mean(ok))
+
+
+def test_a_single_logged_iteration_is_seen_too(short_run, tmp_path):
+    one = dataclasses.replace(short_run, history=short_run.history[-1:])
+    gan_1d.picture(gan_1d.draw_training, one, tmp_path / "training.png")
+    left = matplotlib.image.imread(tmp_path / "training.png")[:, :580, :3]  # of the legends
+    assert (np.abs(left - matplotlib.colors.to_rgb("tab:orange")).max(2) < 0.1).any()
 
 
 def test_animation_shows_the_logged_iterations(tmp_path):

@@ -82,12 +82,13 @@ def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path, monkey
     monkeypatch.setattr(gan_1d, "build_graph", functools.cache(gan_1d.build_graph))  # it holds no state of a run
     whole, stops = train(settings), 0
     while True:
-        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=True), [signal.SIGINT])
+        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=stops > 0), [signal.SIGINT])
         try:
             with contextlib.closing(gan_1d.train_runs(settings, checkpoints=checkpoints)) as runs:
                 result = next(runs)
             break
-        except gan_1d.Ended:
+        except gan_1d.Ended as ended:
+            assert ended.args[1].endswith("--resume")  # the command that goes on, also from a run that began anew
             stops += 1
     assert stops == 9  # before the game at -100, -80, -50, -40, -20, 0; in it at 40, 50, 60
     assert result.final == whole.final
