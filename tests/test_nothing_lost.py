@@ -80,17 +80,17 @@ def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path, capsys, mo
 def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path, monkeypatch):
     settings = Settings(epoch=60, pretrain=120, log_every=40, checkpoint_every=50, xla=False, output_dir=str(tmp_path))
     monkeypatch.setattr(gan_1d, "build_graph", functools.cache(gan_1d.build_graph))  # it holds no state of a run
-    whole, stops = train(settings), 0
+    whole, stops = train(settings), []
     while True:
-        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=stops > 0), [signal.SIGINT])
+        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=bool(stops)), [signal.SIGINT])
         try:
             with contextlib.closing(gan_1d.train_runs(settings, checkpoints=checkpoints)) as runs:
                 result = next(runs)
             break
         except gan_1d.Ended as ended:
-            assert ended.args[1].endswith("--resume")  # the command that goes on, also from a run that began anew
-            stops += 1
-    assert stops == 9  # before the game at -100, -80, -50, -40, -20, 0; in it at 40, 50, 60
+            stops.append(ended.args[1])
+    assert len(stops) == 9  # before the game at -100, -80, -50, -40, -20, 0; in it at 40, 50, 60
+    assert all(message.endswith("--resume") for message in stops)  # the command that goes on
     assert result.final == whole.final
     assert result.history == whole.history
     assert result.samples.tobytes() == whole.samples.tobytes()
