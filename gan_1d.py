@@ -45,7 +45,7 @@ LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning
 
 
 class _TensorFlow:
-    """Stands for `tensorflow.compat.v1` until that is first used: --help need not wait the seconds that it loads."""
+    """Stands for `tensorflow.compat.v1` until that is first used: --help need not wait for that."""
 
     def __getattr__(self, name: str) -> Any:
         global tf
@@ -463,7 +463,7 @@ class Checkpoints:
             if old != new and field.name not in FREE.split():
                 raise Ended(2, f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run that is there")
         if not self.finished:
-            self.folder.mkdir(parents=True, exist_ok=settings.resume)  # whoever comes second fails
+            self.folder.mkdir(parents=True, exist_ok=settings.resume)  # the mark of an unfinished run
             tempfile.TemporaryFile(dir=self.folder).close()  # if that can't be, better now than after training
 
     def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
@@ -493,7 +493,7 @@ def train_runs(
     xla = settings.xla and (settings.epoch + settings.pretrain) * (settings.size + 2_000) >= XLA_PAYS
     with timed(seconds, "import"):
         if not tf.test.is_built_with_xla() and xla:
-            print("This TensorFlow comes without XLA: the loop runs uncompiled.")
+            print("This TensorFlow comes without XLA: the loop runs uncompiled.", flush=True)
             xla = False
     with timed(seconds, "graph"):
         m = build_graph(dataclasses.replace(settings, xla=xla))
@@ -563,8 +563,7 @@ def train_one(
             on = dataclasses.replace(checkpoints.settings, resume=True, overwrite=False).command()
             where = f"before iteration {i}, seed {settings.seed}"
             raise Ended(128 + checkpoints.signals[0], f"stopped {where}; to go on:\n  {on}")
-        between_lines = i % settings.log_every and i < settings.epoch
-        if checkpoints and between_lines and sys.stderr.isatty():
+        if checkpoints and i % settings.log_every and i < settings.epoch and sys.stderr.isatty():  # between lines
             print(f"seed {settings.seed}, iteration {i} of {settings.epoch}  ", end="\r", file=sys.stderr, flush=True)
 
     with timed(seconds, "train"):
@@ -656,7 +655,7 @@ def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
 
 def verdict(result: Result) -> str:
     """Say in words what came out, and how to mend it."""
-    settings, final = result.settings, result.final
+    settings, final = dataclasses.replace(result.settings, resume=False, overwrite=False), result.final
     cannot_tell, matches = judge(final, settings)
     (ks, w1), kind = yardstick(settings), ", of averaged weights," * (settings.ema_decay > 0)
     lines = (
@@ -664,7 +663,7 @@ def verdict(result: Result) -> str:
         f"G{kind} {'matches' if matches else 'does not match'} its target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}",
         f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
     )
-    mended = dataclasses.replace(settings, **MEND, resume=False, overwrite=False)
+    mended = dataclasses.replace(settings, **MEND)
     if not matches and mended != settings:
         so = "So D at 0.5 does not show that G has learned." * cannot_tell
         lines += (so, "To mend it, try:", f"  {mended.command()}")
@@ -797,33 +796,31 @@ def save_model(result: Result, path: Path) -> None:
         builder.save()
 
 
-# What a run may leave. An older run's don't stay beside a new run's; checkpoints, an unfinished run's mark, go last.
-PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model"
-PLACES += " runs.csv runs.png summary.json checkpoints"
+# What a run may leave beside checkpoints and events. An older run's don't stay beside a new run's.
+PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model runs.csv runs.png summary.json"
 
 
 def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable[[Path], Any]]) -> None:
     """Have all files written in a folder beside; once they are complete they take the place of an older run's."""
-    folder, beside = Path(settings.output_dir), Path(settings.output_dir, ".unfinished")
+    folder, mark = Path(settings.output_dir), Path(settings.output_dir, "checkpoints")
     versions = {"tensorflow": tf.__version__, "numpy": np.__version__, "matplotlib": version("matplotlib")}
     versions["python"] = sys.version.split()[0]
     summary = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
     files = files | {"summary.json": lambda path: path.write_text(json.dumps(summary, indent=2) + "\n")}
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
-        for name, write in files.items():
-            phase = "draw" if name.endswith(("png", "gif")) else "save"
-            with timed(seconds, phase), blamed(f"{folder / name} can't be written"):
-                write(beside / name)
-        for older in sorted(folder.glob("events/*.*"), key=os.path.getmtime)[: -1 if settings.tensorboard else None]:
-            older.unlink()
-        for place in map(folder.joinpath, PLACES.split()):
-            if place.is_dir():
-                place.rename(beside / f"older_{place.name}")
-            os.replace(beside / place.name, place) if place.name in files else place.unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(beside)
+    beside = Path(tempfile.mkdtemp(dir=mark))
+    for name, write in files.items():
+        phase = "draw" if name.endswith(("png", "gif")) else "save"
+        with timed(seconds, phase), blamed(f"{folder / name} can't be written"):
+            write(beside / name)
+    written = sorted(folder.glob("events/events.out.tfevents.*"), key=os.path.getmtime)
+    for older in written[: -1 if settings.tensorboard else None]:
+        older.unlink()
+    for place in map(folder.joinpath, PLACES.split()):
+        if place.is_dir():
+            place.rename(beside / f"older_{place.name}")
+        os.replace(beside / place.name, place) if place.name in files else place.unlink(missing_ok=True)
+    (mark / "checkpoint").unlink(missing_ok=True)  # first, as nothing goes on from a part of them
+    shutil.rmtree(mark)
     print(f"Written to {folder}: {', '.join(files)}" + ", events" * settings.tensorboard, flush=True)
 
 
@@ -892,7 +889,7 @@ def run_many(settings: Settings, checkpoints: Checkpoints) -> None:
         marks = ", ".join("yes" if passed else "no" for passed in judge(row, settings))
         print(f"{row['seed']:4d}", *(f"{row[name]:8.3f}" for name in columns), marks, sep="  ", flush=True)
 
-    print("seed", *(f"{name:>8}" for name in columns), "D near 0.5, G matches", sep="  ")
+    print("seed", *(f"{name:>8}" for name in columns), "D near 0.5, G matches", sep="  ", flush=True)
     rows, seconds = checkpoints.done, {}  # those of an interrupted run, when it is resumed
     for row in rows:
         line(row)
@@ -934,7 +931,7 @@ def main(argv: list[str] | None = None) -> int:
     except Ended as error:
         status, message = error.args
     except OSError as error:
-        status, message = 1, f"{error.filename2 or error.filename or 'standard output'}: {error.strerror}"
+        status, message = 1, f"{error.filename2 or error.filename or 'standard output'}: {error.strerror or error}"
     except tf.errors.OpError as error:
         status, message = 1, cause(error)
     finally:
@@ -945,6 +942,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (if it is closed, no file may take its place)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (quiet() needs one)
     gc.set_threshold(10**6)  # going through the objects that TensorFlow makes as it loads takes half a second
     os._exit(main())  # all is written: TensorFlow's own way out takes a third of a second more

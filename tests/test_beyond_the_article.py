@@ -7,6 +7,7 @@ import math
 import statistics
 
 import matplotlib.colors
+import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import oracle
@@ -253,6 +254,30 @@ def test_runs_equal_the_single_runs_and_are_summed_up(tmp_path, capsys):
     assert (final["w1_median"], final["w1_worst"]) == (statistics.median(w1), max(w1))
     ok = [float(row["ks"]) < 1.358 / math.sqrt(200) for row in rows]
     assert final["g_matches"] == pytest.approx(np.mean(ok))
+    half = [abs(float(row["d1_mean"]) - 0.5) < 0.1 and abs(float(row["d2_mean"]) - 0.5) < 0.1 for row in rows]
+    words = {True: "yes", False: "no"}
+    for line, *marks in zip(printed[1:4], half, ok, strict=True):
+        assert line.endswith(", ".join(words[mark] for mark in marks))
+    ks = [float(row["ks"]) for row in rows]
+    for name, values in (("W1", w1), ("KS", ks)):
+        assert f"{name}: median {statistics.median(values):.3f}, worst {max(values):.3f}." in printed[4]
+
+
+def test_pictures_compare_d_and_g_with_the_best_there_could_be(short_run):
+    figure = matplotlib.figure.Figure()
+    gan_1d.draw_distribution(figure, short_run)
+    lines = {line.get_label(): line.get_data() for axes in figure.axes for line in axes.lines}
+    x, best = lines["optimal D for this G: p / (p + q)"]
+    samples = short_run.samples[:, 0]
+    assert best[x < samples.min() - 0.1] == pytest.approx(1)  # G makes nothing there
+    bars, edges = np.histogram(samples, x[::5], density=True)
+    centre = (edges[bars.argmax()] + edges[bars.argmax() + 1]) / 2
+    expected = TARGET.pdf(centre) / (TARGET.pdf(centre) + bars.max())
+    assert np.interp(centre, x, best) == pytest.approx(expected, abs=0.01)
+    _, rising = lines["monotone map to the target"]
+    on_grid = short_run.mapping[1]
+    assert (rising[0] < rising[-1]) == (on_grid[0] < on_grid[-1])
+    assert sorted(rising) == pytest.approx(QUANTILES)
 
 
 def test_a_single_logged_iteration_is_seen_too(short_run, tmp_path):

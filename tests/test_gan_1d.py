@@ -375,6 +375,7 @@ def test_article_run_prints_its_lines_and_report_and_no_noise(article_run):
     report = "\n".join(lines[100:])
     for key in ("d1_mean", "d1_min", "d1_max", "d2_mean", "d2_min", "d2_max", "g_mean", "g_std"):
         assert f"{final[key]:.3f}" in report
+    assert re.search(r"real data +mean -1\.000, standard deviation 1\.000", report)
 
 
 def test_print_pairs_prints_the_articles_stream(capsys, tmp_path):

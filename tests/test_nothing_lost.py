@@ -40,8 +40,14 @@ def read_events(folder):
 
 
 def signal_at(iteration, number):
-    """Make a stand-in for print_line that sends this process a signal."""
-    return lambda row, D1_, D2_: row["iteration"] == iteration and signal.raise_signal(number)
+    """Make a stand-in for print_line that sends this process a signal, of which a second would end it at once."""
+
+    def send(row, D1_, D2_):
+        if row["iteration"] == iteration:
+            signal.raise_signal(number)
+            assert signal.getsignal(number) is signal.SIG_DFL
+
+    return send
 
 
 def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path, capsys, monkeypatch):
@@ -79,10 +85,13 @@ def test_killed_and_stopped_a_run_resumes_to_the_same_bytes(tmp_path, capsys, mo
 
 def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path, monkeypatch):
     settings = Settings(epoch=60, pretrain=120, log_every=40, checkpoint_every=50, xla=False, output_dir=str(tmp_path))
+    settings = dataclasses.replace(settings, animate=True)
     monkeypatch.setattr(gan_1d, "build_graph", functools.cache(gan_1d.build_graph))  # it holds no state of a run
     whole, stops = train(settings), []
     while True:
-        checkpoints = gan_1d.Checkpoints(dataclasses.replace(settings, resume=bool(stops)), [signal.SIGINT])
+        checkpoints = gan_1d.Checkpoints(
+            dataclasses.replace(settings, resume=bool(stops), overwrite=not stops), [signal.SIGINT]
+        )
         try:
             with contextlib.closing(gan_1d.train_runs(settings, checkpoints=checkpoints)) as runs:
                 result = next(runs)
@@ -94,6 +103,7 @@ def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(tmp_path, monkey
     assert result.final == whole.final
     assert result.history == whole.history
     assert result.samples.tobytes() == whole.samples.tobytes()
+    assert [row for row, *_ in result.frames] == [row for row, *_ in whole.frames] == whole.history
 
 
 @pytest.fixture
@@ -235,16 +245,21 @@ def test_no_space_left_harms_nothing(limit, unwritten, reason, tmp_path, capsys)
 
 def test_a_value_that_is_not_finite_stops_the_run(tmp_path, capsys):
     flags = ["--learning-rate", "1e30", "--r1-gamma", "1e30", "--epoch", "50", "--log-every", "5", "--no-xla"]
+    flags += ["--checkpoint-every", "1"]
     assert gan_1d.main([*flags, "--output-dir", str(tmp_path)]) == 1
     assert re.search(r"\w+ is -?(nan|inf) at iteration \d+", one_line(capsys))
     assert not (tmp_path / "summary.json").exists()
+    assert not list(tmp_path.glob("checkpoints/*"))  # nothing was good enough to be kept
 
 
 def test_without_xla_a_run_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
     monkeypatch.setattr(gan_1d, "XLA_PAYS", 0)
+    built, build = [], gan_1d.build_graph
+    monkeypatch.setattr(gan_1d, "build_graph", lambda settings: built.append(settings.xla) or build(settings))
     assert gan_1d.main(["--epoch", "2", "--no-plots", "--output-dir", str(tmp_path)]) == 0
     assert "without XLA" in capsys.readouterr().out.splitlines()[0]
+    assert built == [False]
 
 
 @pytest.mark.parametrize(
