@@ -90,6 +90,10 @@ def test_verdict_names_what_it_sees_and_the_command_that_mends_it(short_run):
     command = off.splitlines()[-1].split()
     assert command[:2] == ["python", "gan_1d.py"]
     assert gan_1d.parse_settings(command[2:]) == dataclasses.replace(short_run.settings, **MEND)
+    mended = dataclasses.replace(short_run, settings=dataclasses.replace(short_run.settings, **MEND, resume=True))
+    assert "python" not in gan_1d.verdict(result_with(mended, ks=0.3))  # nothing better is known
+    resumed = dataclasses.replace(short_run, settings=dataclasses.replace(short_run.settings, resume=True))
+    assert gan_1d.verdict(result_with(resumed, ks=0.3)).splitlines()[-1].split() == command
     assert "not near 0.5" in gan_1d.verdict(result_with(short_run, d1_mean=0.9, ks=0.3))
     good = gan_1d.verdict(result_with(short_run, d1_mean=0.5, d2_mean=0.5, ks=0.09))
     assert "G matches" in good
@@ -274,10 +278,12 @@ def test_pictures_compare_d_and_g_with_the_best_there_could_be(short_run):
     centre = (edges[bars.argmax()] + edges[bars.argmax() + 1]) / 2
     expected = TARGET.pdf(centre) / (TARGET.pdf(centre) + bars.max())
     assert np.interp(centre, x, best) == pytest.approx(expected, abs=0.01)
-    _, rising = lines["monotone map to the target"]
-    on_grid = short_run.mapping[1]
-    assert (rising[0] < rising[-1]) == (on_grid[0] < on_grid[-1])
-    assert sorted(rising) == pytest.approx(QUANTILES)
+    for z, on_grid in (short_run.mapping, (short_run.mapping[0], short_run.mapping[1][::-1])):
+        figure = matplotlib.figure.Figure()
+        gan_1d.draw_distribution(figure, dataclasses.replace(short_run, mapping=np.array([z, on_grid])))
+        (rising,) = [line.get_ydata() for axes in figure.axes for line in axes.lines if "monotone" in line.get_label()]
+        assert (rising[0] < rising[-1]) == (on_grid[0] < on_grid[-1])
+        assert sorted(rising) == pytest.approx(QUANTILES)
 
 
 def test_a_single_logged_iteration_is_seen_too(short_run, tmp_path):

@@ -285,8 +285,9 @@ def test_a_finished_run_is_not_resumed_and_a_corrupt_summary_is_named(tmp_path, 
     assert gan_1d.main([*flags, "--tensorboard"]) == 0  # what an older run left does not stay beside a new run's
     names = {"metrics.csv", "samples.npy", "summary.json", "events", "notes.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names
+    (tmp_path / "events" / "notes.txt").write_text("mine")
     assert gan_1d.main(flags) == 0
-    assert not list(tmp_path.glob("events/*"))
+    assert [path.name for path in tmp_path.glob("events/*")] == ["notes.txt"]
     before = (tmp_path / "summary.json").read_bytes()
     capsys.readouterr()
     assert gan_1d.main([*flags, "--resume"]) == 0
