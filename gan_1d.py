@@ -29,7 +29,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -803,12 +802,16 @@ PLACES = "metrics.csv samples.npy training.png distribution.png training.gif sav
 def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable[[Path], Any]]) -> None:
     """Have all files written in a folder beside; once they are complete they take the place of an older run's."""
     folder, mark = Path(settings.output_dir), Path(settings.output_dir, "checkpoints")
-    versions = {"tensorflow": tf.__version__, "numpy": np.__version__, "matplotlib": version("matplotlib")}
-    versions["python"] = sys.version.split()[0]
-    summary = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
-    files = files | {"summary.json": lambda path: path.write_text(json.dumps(summary, indent=2) + "\n")}
     beside = Path(tempfile.mkdtemp(dir=mark))
-    for name, write in files.items():
+
+    def summary(path: Path) -> None:  # written last, when the pictures have loaded matplotlib
+        modules = {"tensorflow": tf, "numpy": np, "matplotlib": sys.modules.get("matplotlib")}
+        versions = {name: getattr(module, "__version__", "not loaded") for name, module in modules.items()}
+        versions["python"] = sys.version.split()[0]
+        content = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+    for name, write in (files := files | {"summary.json": summary}).items():
         phase = "draw" if name.endswith(("png", "gif")) else "save"
         with timed(seconds, phase), blamed(f"{folder / name} can't be written"):
             write(beside / name)

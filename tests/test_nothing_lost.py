@@ -264,9 +264,12 @@ def test_without_xla_a_run_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("before", "after", "status", "message"),
-    [("import sys; sys.modules['tensorflow'] = None", "", 1, "TensorFlow can't be loaded: "), ("", "2>&-", 0, "")],
+    [
+        ("import sys; sys.modules['tensorflow'] = None", "", 1, "TensorFlow can't be loaded: "),
+        ("import sys; sys.modules['matplotlib'] = None", "2>&-", 0, ""),
+    ],
 )
-def test_a_missing_tensorflow_is_named_and_a_closed_stream_is_not_missed(before, after, status, message, tmp_path):
+def test_a_missing_tensorflow_is_named_and_what_is_not_needed_is_not_missed(before, after, status, message, tmp_path):
     code = f"{before}\nimport runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = f'"$0" -c "$1" "$2" --epoch 2 --no-plots --output-dir "$3" {after}'
     words = ["sh", "-c", command, sys.executable, code, gan_1d.__file__, tmp_path]
