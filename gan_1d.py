@@ -757,7 +757,7 @@ def picture(draw: Callable[[Any, Any], None], result: Any, path: Path) -> None:
     """Draw the result on a matplotlib figure and write that."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout=None if draw is animate else "constrained")  # once, not at every frame
+    figure = Figure(figsize=(8, 5), layout=None if draw is animate else "constrained")  # slow at each frame
     animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
 
 
