@@ -1,24 +1,38 @@
-"""The smallest GAN: uniform noise goes in, normally distributed numbers come out (TensorFlow 1.x graphs).
+"""The smallest GAN: uniform noise goes in, normally distributed numbers come out (TensorFlow 1.x).
 
-    python gan_1d.py          # the article's training run; results in outputs/latest
-    python gan_1d.py --help   # every setting; what goes beyond the article is off by default
+    python gan_1d.py                        # the article's training run; results: outputs/latest
+    python gan_1d.py --recipe recommended   # settings under which G does learn its target
+    python gan_1d.py --help                 # every setting; what is not the article's is off
 
-A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the same kind says how
-likely it holds a number to be real, drawn from N(mu, sigma). D learns to tell the two apart and G to deceive it; in the
-end D(x) and D(G(z)) are near 0.5. Whether G has learned the distribution is measured apart. "The paper" is Goodfellow
-et al., Generative Adversarial Nets, 2014, arXiv 1406.2661; "the article" a Chinese tutorial after Eric Jang's of 2016.
+A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the
+same kind says how likely it holds a number to be real, drawn from N(mu, sigma). D learns to tell
+the two apart and G to deceive it; in the end D(x) and D(G(z)) are near 0.5. Whether G has learned
+the distribution is measured separately.
+
+How to read this file: the sections "data", "networks", "objectives and optimizers" and "the graph"
+are the article's script, part by part, and `GAN.main_loop` is its loop; "a training run" feeds it.
+Everything below that (what came out, pictures, files, the command line) can be skipped.
+"The article" is a Chinese tutorial after Eric Jang's of 2016; "the paper" is Goodfellow et al.,
+Generative Adversarial Nets, 2014, arXiv 1406.2661.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import dataclasses
+import errno
 import gc
-import itertools
+import hashlib
+import io
 import json
+import logging
 import math
+import numbers
 import os
+import queue
+import re
 import shlex
 import shutil
 import signal
@@ -26,577 +40,655 @@ import statistics
 import sys
 import tempfile
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-SAMPLES = 10_000  # generated values that a run leaves, and fresh ones of both kinds that it judges D by
-BULK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
-BULK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
-XLA_PAYS = 10**7  # iterations times (size + 2,000), from which on compiling takes less time than it saves
-GRID = 2_000  # quantiles of G's distribution that its distance to the target is taken from
-LOGGED = ("d1_mean", "d2_mean", "loss_d", "loss_g", "learning_rate_d", "learning_rate_g", "w1", "ks", "g_mean", "g_std")
+if __name__ != "__main__":  # as a command, this file loads it at its end, without its remarks
+    import tensorflow.compat.v1 as tf
+
+Array = np.ndarray
+Tensor = "tf.Tensor"
 
 
-class _TensorFlow:
-    """Stands for `tensorflow.compat.v1` until that is first used: --help need not wait for that."""
-
-    def __getattr__(self, name: str) -> Any:
-        global tf
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks on the machine; failures raise exceptions
-        with blamed("TensorFlow can't be loaded"):
-            import tensorflow.compat.v1 as tf
-        return getattr(tf, name)
+# --------------------------------------------------------------------------------------- settings
+def setting(default: Any, text: str, *allowed: Any) -> Any:
+    """Make a field of `Settings`: its help text; the names, or the least and the most allowed."""
+    return dataclasses.field(default=default, metadata={"help": text, "allowed": allowed})
 
 
-tf: Any = _TensorFlow()
-
-
-# -------------------------------------------------------------------------------------------------------- settings
-def setting(default: Any, text: str, allowed: str = "True or False", test: Callable = lambda value: True) -> Any:
-    """Make a field of `Settings`: its default, its help text, and what is allowed, in words and as a test."""
-    return dataclasses.field(default=default, metadata={"help": text, "allowed": allowed, "test": test})
-
-
-def whole(default: int, least: int, most: int, text: str) -> Any:
-    """Make a field for a whole number."""
-    return setting(default, text, f"a whole number from {least} to {most}", lambda value: least <= value <= most)
-
-
-FINITE = "a number from -1e30 to 1e30", lambda value: abs(value) <= 1e30
-POSITIVE = "a number from 1e-30 to 1e30", lambda value: 1e-30 <= value <= 1e30
-BELOW_1 = "a number from 0 to below 1", lambda value: 0 <= value < 1
-UP_TO_1 = "a number above 0, at most 1", lambda value: 0 < value <= 1
-FROM_0 = "a number from 0 to 1e30", lambda value: 0 <= value <= 1e30
-PATH = "a path of 1 to 1,000 printable characters", lambda value: 0 < len(value) <= 1000 and value.isprintable()
-
-
-def choice(text: str, *names: str) -> Any:
-    """Make a field for one of the names, the first by default."""
-    return setting(names[0], text, "one of " + ", ".join(names), lambda value: value in names)
+INITS = ("normal", "truncated_normal", "glorot_uniform", "fan_in", "classic")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that a run depends on; the defaults are the article's. A value that is not allowed raises ValueError."""
+    """All that a run depends on; the defaults are the article's constants.
 
-    epoch: int = whole(10_000, 1, 10**9, "iterations; each one trains D --d-steps times, then G once")
-    size: int = whole(200, 1, 5 * 10**6, "samples in a batch")
-    hidden_size: int = whole(6, 1, 1024, "units in each hidden layer of both networks")
-    d_steps: int = whole(2, 1, 1000, "discriminator steps in an iteration")
-    low: float = setting(-1.0, "lower end of the uniform noise", *FINITE)
-    high: float = setting(1.0, "upper end of the uniform noise", *FINITE)
-    mu: float = setting(-1.0, "mean of the real data", *FINITE)
-    sigma: float = setting(1.0, "standard deviation of the real data", *POSITIVE)
-    learning_rate: float = setting(0.01, "learning rate to begin with", *POSITIVE)
-    momentum: float = setting(0.6, "momentum", *BELOW_1)
-    decay_rate: float = setting(0.95, "factor on a learning rate after every epoch // 4 of its steps", *UP_TO_1)
-    optimizer: str = choice("how both networks step down", "momentum", "sgd", "adam")
-    noise: str = choice("independent draws, or evenly spaced ones with a little jitter", "uniform", "stratified")
-    init: str = choice("how weights start", "normal", "truncated_normal", "glorot_uniform", "classic")
-    pretrain: int = whole(0, 0, 10**9, "iterations that train D alone, before the game")
-    r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's gradient at real data; 0: none", *FROM_0)
-    ema_decay: float = setting(0.0, "decay of the average of G's weights that samples come from; 0: none", *BELOW_1)
-    runs: int = whole(1, 1, 10**6, "train this many seeds, from --seed on, and compare them")
-    seed: int = whole(0, 0, 2**32 - 1, "seed of all random draws")
-    log_every: int = whole(100, 1, 10**9, "iterations from one printed line to the next")
-    print_pairs: bool = setting(False, "print the article's stream instead: D1 and D2 of each sample")
-    xla: bool = setting(True, "do not compile the training loop with XLA")
-    plots: bool = setting(True, "draw no pictures")
-    animate: bool = setting(False, "also write training.gif")
+    Raises ValueError with the flag, the value and what is allowed; see `check_settings`.
+    """
+
+    epoch: int = setting(10_000, "iterations: D's steps, then one step of G", 1, 10**9)
+    size: int = setting(200, "samples in a batch", 1, 5 * 10**6)
+    hidden_size: int = setting(6, "units in each hidden layer", 1, 1024)
+    hidden_size_g: int | None = setting(None, "units in the generator's, if not those", 1, 1024)
+    d_steps: int = setting(2, "discriminator steps in an iteration", 1, 1000)
+    low: float = setting(-1.0, "lower end of the uniform noise", -1e30, 1e30)
+    high: float = setting(1.0, "upper end of the uniform noise", -1e30, 1e30)
+    noise: str = setting("uniform", "independent, or evenly spaced", "uniform", "stratified")
+    mu: float = setting(-1.0, "mean of the real data", -1e30, 1e30)
+    sigma: float = setting(1.0, "standard deviation of the real data", 1e-30, 1e30)
+    output_scale: float = setting(5.0, "G's output lies within plus and minus this", 1e-30, 1e30)
+    init: str = setting("normal", "initial weights; fan_in also draws the biases", *INITS)
+    optimizer: str = setting("momentum", "of both networks", "momentum", "sgd", "adam")
+    learning_rate: float = setting(0.01, "initial learning rate", 1e-30, 1e30)
+    learning_rate_g: float | None = setting(None, "G's initial rate, if not that", 1e-30, 1e30)
+    momentum: float = setting(0.6, "momentum, for that optimizer", 0, 0.999999)
+    beta1: float = setting(0.9, "for Adam: decay of its mean gradient", 0, 0.999999)
+    decay_rate: float = setting(0.95, "rates' factor after each epoch // 4 steps", 1e-6, 1)
+    pretrain: int = setting(0, "iterations that train D alone, beforehand", 0, 10**9)
+    r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's slope at real data", 0, 1e30)
+    ema_decay: float = setting(0.0, "of an average of G's weights, to sample from", 0, 0.999999)
+    seed: int = setting(0, "seed of all random draws", 0, 2**32 - 1)
+    runs: int = setting(1, "train so many seeds, from --seed on, and compare them", 1, 10**6)
+    jobs: int = setting(0, "with --runs: seeds trained at once; 0: one on each core", 0, 1024)
+    log_every: int = setting(100, "iterations between printed lines", 1, 10**9)
+    print_pairs: bool = setting(False, "print what the article prints: each sample's D1 and D2")
+    xla: bool = setting(True, "compile the training loop with XLA")
+    plots: bool = setting(True, "draw pictures")
+    animate: bool = setting(False, "also write training.gif and training.html")
     tensorboard: bool = setting(False, "also write TensorBoard events, as it trains")
     saved_model: bool = setting(False, "also write both networks as a TensorFlow SavedModel")
-    output_dir: str = setting("outputs/latest", "folder for the results", *PATH)
-    checkpoint_every: int = whole(2_500, 1, 10**9, "iterations from one checkpoint to the next")
-    resume: bool = setting(False, "go on with the unfinished run in --output-dir, if there is one")
+    output_dir: str = setting("outputs/latest", "folder for the results; see below")
+    checkpoint_every: int = setting(2_500, "iterations between checkpoints", 1, 10**9)
     overwrite: bool = setting(False, "replace the unfinished run in --output-dir")
 
     def __post_init__(self) -> None:
-        def require(met: bool, name: str, allowed: str) -> None:
-            if not met:
-                raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)!r:.60}: must be {allowed}")
-
-        kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            right = isinstance(value, kinds[field.type]) and isinstance(value, bool) == (field.type == "bool")
-            require(right and field.metadata["test"](value), field.name, field.metadata["allowed"])
-        require(self.low < self.high, "low", f"below --high, {self.high}")
-        require(self.sigma >= 1e-6 * abs(self.mu), "sigma", "at least 1e-6 of --mu, or float32 can't hold such data")
-        for other in ("hidden_size", "d_steps"):
-            require(self.size * getattr(self, other) <= 10**8, "size", f"at most 1e8 / --{other.replace('_', '-')}")
-        for name, least in (("epoch", 1), ("pretrain", 0)):
-            require(getattr(self, name) * self.d_steps < 2**31, name, f"from {least} to below 2**31 / --d-steps")
-        require(self.seed + self.runs <= 2**32, "runs", f"at most 2**32 - --seed, {2**32 - self.seed}")
-        require(not set(self.output_dir) & set("[]\\"), "output_dir", "without [ ] \\, which TensorFlow misreads")
-        require(not self.animate or self.plots, "animate", "without --no-plots")
-        for name in ("animate", "tensorboard", "saved_model"):
-            require(not getattr(self, name) or self.runs == 1, name, "without --runs")
-        require(not self.resume or not self.overwrite, "resume", "without --overwrite")
-
-    def command(self) -> str:
-        """Return the command that runs these settings."""
-        words = ["python", "gan_1d.py"]
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value != field.default:
-                flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
-                words.append(flag if isinstance(value, bool) else f"{flag}={value}")
-        return shlex.join(words)
+        check_settings(self)
 
 
-# ------------------------------------------------------------------------------------------------------------ data
+# ------------------------------------------------------------------------------------------- data
 class GenDataLoader:
-    """The generator's noise: uniform draws, or stratified: even points and 0.01 of jitter (both the article's)."""
+    """The generator's noise: uniform draws, or "stratified", even points with 0.01 of jitter.
 
-    def __init__(self, size: int = 200, low: float = -1, high: float = 1, rng=None, noise: str = "uniform"):
-        self.size, self.low, self.high, self.noise, self.rng = size, low, high, noise, rng or np.random.default_rng()
+    Both are the article's.
+    """
+
+    def __init__(
+        self, size: int = 200, low: float = -1, high: float = 1, rng: Any = None, noise="uniform"
+    ):
+        self.size = size
+        self.low = low
+        self.high = high
+        self.rng = rng or np.random.default_rng()
+        self.noise = noise
 
     def next_batch(self) -> np.ndarray:
         """Draw a batch, float32, (size, 1)."""
         return self.next_batches(1)[0]
 
     def next_batches(self, count: int) -> np.ndarray:
-        """Draw what `count` calls of `next_batch` would give, (count, size, 1)."""
+        """Draw what `count` calls of `next_batch` would give, float32, (count, size, 1)."""
         z = self.rng.random((count, self.size, 1), dtype=np.float32)
+        if self.noise == "uniform":
+            return z * np.float32(self.high - self.low) + np.float32(self.low)
         if self.noise == "stratified":
-            return np.linspace(self.low, self.high, self.size, dtype=np.float32)[:, None] + z * np.float32(0.01)
-        return z * np.float32(self.high - self.low) + np.float32(self.low)
+            points = np.linspace(self.low, self.high, self.size, dtype=np.float32)
+            return points[:, None] + z * np.float32(0.01)
+        raise ValueError(f"noise {self.noise!r}: must be uniform or stratified")
+
+    def quantiles(self, points: int) -> np.ndarray:
+        """Return noise that stands for equal shares of all noise, rising, float64, (points, 1)."""
+        if self.noise not in ("uniform", "stratified"):
+            raise ValueError(f"noise {self.noise!r}: its quantiles are not known")
+        levels = (np.arange(points)[:, None] + 0.5) / points
+        return self.low + (self.high - self.low) * levels
 
 
 class RealDataLoader:
-    """The real data: independent draws from N(mu, sigma) (the article, less its sort, which did nothing)."""
+    """The real data: independent draws from N(mu, sigma). The article's sort did nothing."""
 
-    def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng=None):
-        self.size, self.mu, self.sigma, self.rng = size, mu, sigma, rng or np.random.default_rng()
+    def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng: Any = None):
+        self.size = size
+        self.mu = mu
+        self.sigma = sigma
+        self.rng = rng or np.random.default_rng()
 
     def next_batch(self) -> np.ndarray:
         """Draw a batch, float32, (size, 1)."""
         return self.next_batches(1)[0]
 
     def next_batches(self, count: int) -> np.ndarray:
-        """Draw what `count` calls of `next_batch` would give, (count, size, 1)."""
+        """Draw what `count` calls of `next_batch` would give, float32, (count, size, 1)."""
         data = self.rng.standard_normal((count, self.size, 1), dtype=np.float32)
         return data * np.float32(self.sigma) + np.float32(self.mu)
 
 
-# -------------------------------------------------------------------------------------------------------- networks
-def weight_variable(shape: list[int], name: str, init: str = "normal", seed: int | tf.Tensor = 0) -> tf.Variable:
-    """Get or make the weights `name`, (inputs, outputs): random draws, given by `seed` and the variable's full name.
+def data_loaders(settings: Settings, size: int, rng: Any) -> tuple[RealDataLoader, GenDataLoader]:
+    """Make the loaders of a run, for batches of `size`, which draw from `rng`."""
+    real_data_load = RealDataLoader(size, settings.mu, settings.sigma, rng)
+    gen_data_load = GenDataLoader(size, settings.low, settings.high, rng, settings.noise)
+    return real_data_load, gen_data_load
 
-    The article does not show its own. "normal", standard deviation 1, is from the tutorial it descends from; "classic",
-    truncated and 0.1, from TensorFlow's; "glorot_uniform" from Glorot and Bengio 2010, equation 16.
+
+# --------------------------------------------------------------------------------------- networks
+def weight_variable(shape: list[int], name: str, init="normal", seed: Any = 0) -> tf.Variable:
+    """Get the weights `name`, (inputs, outputs), or make them; their start depends on the seed.
+
+    The article does not show its own. "normal", standard deviation 1, is from the tutorial that it
+    descends from; "classic" from TensorFlow's tutorials; "glorot_uniform" from Glorot and Bengio
+    2010, equation 16; "fan_in" is what PyTorch's linear layers start from, biases included.
     """
-    key, limit = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode()), math.sqrt(6 / sum(shape))
+    inputs, outputs = shape
+    glorot = math.sqrt(6 / (inputs + outputs))
+    fan_in = 1 / math.sqrt(inputs)
     draw = {
         "normal": tf.random.stateless_normal,
         "truncated_normal": tf.random.stateless_truncated_normal,
-        "glorot_uniform": partial(tf.random.stateless_uniform, minval=-limit, maxval=limit),
+        "glorot_uniform": partial(tf.random.stateless_uniform, minval=-glorot, maxval=glorot),
+        "fan_in": partial(tf.random.stateless_uniform, minval=-fan_in, maxval=fan_in),
         "classic": partial(tf.random.stateless_truncated_normal, stddev=0.1),
-    }[init]
-    start = lambda shape, dtype: draw(shape, tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)  # noqa: E731
+    }
+    return random_variable(shape, name, draw[init], seed)
+
+
+def bias_variable(
+    shape: list[int], name: str, init="normal", seed: Any = 0, inputs: int = 1
+) -> tf.Variable:
+    """Get the biases `name`, (1, outputs), or make them: zeros, or 0.1 for "classic".
+
+    With "fan_in" they are drawn as the weights of a layer with so many inputs are.
+    """
+    if init == "fan_in":
+        fan_in = 1 / math.sqrt(inputs)
+        draw = partial(tf.random.stateless_uniform, minval=-fan_in, maxval=fan_in)
+        return random_variable(shape, name, draw, seed)
+    start = tf.constant_initializer(0.1 if init == "classic" else 0.0)
     return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
 
 
-def bias_variable(shape: list[int], name: str, init: str = "normal") -> tf.Variable:
-    """Get or make the biases `name`, (1, outputs): zeros, or 0.1 where `init` is "classic"."""
-    start = 0.1 if init == "classic" else 0.0
-    return tf.get_variable(name, shape, tf.float32, tf.constant_initializer(start), use_resource=True)
+def random_variable(shape: list[int], name: str, draw: Callable, seed: Any) -> tf.Variable:
+    """Get a variable, or make it; `draw` gets the seed and a number of the variable's own."""
+    key = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode())
+
+    def start(shape: list[int], dtype: tf.DType, **_: Any) -> tf.Tensor:
+        return draw(shape, seed=tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)
+
+    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
 
 
-def mlp(inputs: tf.Tensor, sizes: list[int], init: str, seed: int | tf.Tensor) -> tuple[tf.Tensor, list[tf.Variable]]:
-    """Three dense layers, tanh after the first two: (batch, sizes[0]) to (batch, sizes[3]), and their variables."""
-    # The article's matmul(inputs, weight) + bias, transposed: XLA's loop is a third faster on rows of a whole batch.
-    units, var_list = tf.transpose(inputs), []
-    for layer, shape in enumerate(itertools.pairwise(sizes), start=1):
-        weight = weight_variable(shape, f"weight{layer}", init, seed)
-        bias = bias_variable([1, shape[1]], f"bias{layer}", init)
-        units = tf.matmul(weight, units, transpose_a=True) + tf.transpose(bias)
-        units = tf.tanh(units) if layer < 3 else units
-        var_list += [weight, bias]
-    return tf.transpose(units), var_list
+def dense(inputs: Tensor, shape: list[int], layer: int, init: str, seed: Any) -> tuple:
+    """Build layer number `layer` on rows of inputs; return its values, and weights and biases.
+
+    This is the article's matmul(inputs, weight) + bias, transposed: XLA's loop is a third faster
+    on rows that hold a whole batch.
+    """
+    weight = weight_variable(shape, f"weight{layer}", init, seed)
+    bias = bias_variable([1, shape[1]], f"bias{layer}", init, seed, shape[0])
+    return tf.matmul(weight, inputs, transpose_a=True) + tf.transpose(bias), [weight, bias]
+
+
+def mlp(inputs: Tensor, sizes: list[int], init="normal", seed: Any = 0) -> tuple[Tensor, list]:
+    """Build three dense layers, tanh after the first two: (batch, sizes[0]) to (batch, sizes[3]).
+
+    Returns the values of the last one, and the variables.
+    """
+    frac1, first = dense(tf.transpose(inputs), sizes[0:2], 1, init, seed)
+    frac2, second = dense(tf.tanh(frac1), sizes[1:3], 2, init, seed)
+    frac3, third = dense(tf.tanh(frac2), sizes[2:4], 3, init, seed)
+    return tf.transpose(frac3), first + second + third
 
 
 class Generator:
-    """G: noise (batch, input_size) to numbers (batch, output_size) within (-5, 5): tanh, tanh, 5 tanh (the article)."""
+    """G (the article): noise (batch, input_size) to numbers (batch, output_size).
 
-    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, output_size=1, init="normal", seed=0):
+    tanh, tanh, tanh times `output_scale`, 5 in the article. Variables in scope `generator`.
+    """
+
+    def __init__(
+        self, inputs, input_size=1, hidden_size=6, output_size=1, output_scale=5, **start: Any
+    ):
         with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
-            frac3, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, output_size], init, seed)
-        self.frac = tf.multiply(tf.tanh(frac3), 5)
+            sizes = [input_size, hidden_size, hidden_size, output_size]
+            frac3, self.var_list = mlp(inputs, sizes, **start)
+            self.frac = tf.multiply(tf.tanh(frac3, name="frac3"), output_scale)
 
     def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
-        """Return the output and the variables: weight1, bias1, weight2, bias2, weight3, bias3."""
+        """Return the output and the variables: weight1, bias1, ..., weight3, bias3."""
         return self.frac, self.var_list
 
 
 class Discriminator:
-    """D: numbers (batch, input_size) to the probability (batch, 1) of being real: tanh, tanh, sigmoid (the article)."""
+    """D (the article): numbers (batch, input_size) to the probability (batch, 1) of being real.
 
-    def __init__(self, inputs: tf.Tensor, input_size=1, hidden_size=6, init="normal", seed=0):
+    tanh, tanh, sigmoid. Its variables, in scope `discriminator`, serve all of its uses.
+    """
+
+    def __init__(self, inputs, input_size=1, hidden_size=6, **start: Any):
         with tf.variable_scope("discriminator", reuse=tf.AUTO_REUSE):
-            self.logit, self.var_list = mlp(inputs, [input_size, hidden_size, hidden_size, 1], init, seed)
-        self.frac = tf.sigmoid(self.logit)
+            sizes = [input_size, hidden_size, hidden_size, 1]
+            self.logit, self.var_list = mlp(inputs, sizes, **start)
+            self.frac = tf.sigmoid(self.logit, name="frac3")
 
     def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
-        """Return the output and the variables: weight1, bias1, weight2, bias2, weight3, bias3."""
+        """Return the output and the variables: weight1, bias1, ..., weight3, bias3."""
         return self.frac, self.var_list
 
 
-# ---------------------------------------------------------------------------------------- objectives and optimizer
-def build_networks(x: tf.Tensor, z: tf.Tensor, settings: Settings, seed: int | tf.Tensor = 0) -> SimpleNamespace:
-    """Build both networks on a batch of real data x and noise z, each (batch, 1).
+# ---------------------------------------------------------------------- objectives and optimizers
+# tf.log(D) is infinite, and training NaN, once the sigmoid rounds to 0 or 1. The logits give the
+# same values: log D = -softplus(-logit), and log(1 - D) = -softplus(logit).
+def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) -> tf.Tensor:
+    """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises (the paper, equation 1)."""
+    log_D1 = -tf.nn.softplus(-discriminator1.logit)
+    log_not_D2 = -tf.nn.softplus(discriminator2.logit)
+    return tf.reduce_mean(log_D1 + log_not_D2, name="loss_d")
 
-    Returns G, D1 = D(x) and D2 = D(G(z)), each (batch, 1); the scalars loss_d and loss_g, which the networks maximise,
-    and cost_d and cost_g, which the optimizer minimises; the variables theta_g and theta_d.
+
+def objective_g(discriminator2: Discriminator) -> tf.Tensor:
+    """Return loss_g = mean(log D2), which G maximises.
+
+    The paper, section 3: early on, a stronger gradient than that of -log(1 - D2).
     """
-    like = {"hidden_size": settings.hidden_size, "init": settings.init, "seed": seed}
-    G, theta_g = Generator(z, **like).get_param()
-    discriminator1, discriminator2 = Discriminator(x, **like), Discriminator(G, **like)
-    (D1, theta_d), (D2, _) = discriminator1.get_param(), discriminator2.get_param()
-    # tf.log(D) turns infinite, and training NaN, where the sigmoid rounds to 0 or 1. The logits give the same values:
-    log_D1, log_D2 = -tf.nn.softplus(-discriminator1.logit), -tf.nn.softplus(-discriminator2.logit)
-    log_not_D2 = -tf.nn.softplus(discriminator2.logit)  # log(1 - D2)
-    loss_d = tf.reduce_mean(log_D1 + log_not_D2)  # the paper's V(D, G), equation 1
-    loss_g = tf.reduce_mean(log_D2)  # the paper's section 3: a stronger gradient early on than log(1 - D2)
-    cost_d, cost_g = 1 - loss_d, 1 - loss_g  # what the article has its optimizer minimise
-    if settings.r1_gamma:  # Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9
-        (slope,) = tf.gradients(discriminator1.logit, x)
-        cost_d += settings.r1_gamma / 2 * tf.reduce_mean(tf.square(slope))
-    losses = {"loss_d": loss_d, "loss_g": loss_g, "cost_d": cost_d, "cost_g": cost_g}
-    return SimpleNamespace(G=G, D1=D1, D2=D2, **losses, theta_g=theta_g, theta_d=theta_d)
+    log_D2 = -tf.nn.softplus(-discriminator2.logit)
+    return tf.reduce_mean(log_D2, name="loss_g")
 
 
-def learning_rate(step: tf.Tensor, settings: Settings) -> tf.Tensor:
-    """Return the learning rate of a network's step number `step`: a falling staircase (the article)."""
-    interval = max(1, settings.epoch // 4)  # 0 would make the rate NaN
-    return tf.train.exponential_decay(settings.learning_rate, step, interval, settings.decay_rate, staircase=True)
+def r1_penalty(discriminator1: Discriminator, x: tf.Tensor, r1_gamma: float) -> tf.Tensor:
+    """Return r1_gamma / 2 * mean(slope of D's logit at the real data x, squared).
 
-
-def step_counter(var_list: list[tf.Variable]) -> tf.Variable:
-    """Get or make the counter of the steps that these variables have taken (the article's `batch`)."""
-    with tf.variable_scope(var_list[0].op.name.rpartition("/")[0] + "_optimizer", reuse=tf.AUTO_REUSE):
-        return tf.get_variable("batch", (), tf.int32, tf.zeros_initializer(), trainable=False, use_resource=True)
-
-
-def kept(name: str, make: Callable[[], Any]) -> Any:
-    """Return the graph's object of this name, made at the first call: what AUTO_REUSE is to variables."""
-    objects = tf.get_collection_ref(name)
-    if not objects:
-        objects.append(make())
-    return objects[0]
-
-
-def momentum_optimizer(loss: tf.Tensor, var_list: list[tf.Variable], settings: Settings | None = None) -> tf.Operation:
-    """Make the op for a step of momentum descent on `loss` over `var_list`, at a rate that decays (the article).
-
-    A second call for the same variables goes on with the first one's counter and momentum, also in a `tf.function`.
+    Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9.
     """
-    settings, batch = settings or Settings(), step_counter(var_list)
-    rate = lambda: learning_rate(batch, settings)  # noqa: E731 (a function, called in each graph that takes steps)
-    make = {"sgd": tf.train.GradientDescentOptimizer, "adam": tf.train.AdamOptimizer}
-    make["momentum"] = partial(tf.train.MomentumOptimizer, momentum=settings.momentum)
-    optimizer = kept(f"{batch.op.name}/optimizer", lambda: make[settings.optimizer](rate))
-    return optimizer.minimize(loss, global_step=batch, var_list=var_list)
+    (slope,) = tf.gradients(discriminator1.logit, x)
+    return r1_gamma / 2 * tf.reduce_mean(tf.square(slope))
 
 
-def generator_step(net: SimpleNamespace, settings: Settings) -> tf.Operation:
-    """Make the op that trains G on the batch of `net`, and keeps the average of its weights where one is asked for."""
-    step = momentum_optimizer(net.cost_g, net.theta_g, settings)
-    if settings.ema_decay:
-        with tf.control_dependencies([step]):
-            average = kept("generator/average", lambda: tf.train.ExponentialMovingAverage(settings.ema_decay))
-            return average.apply(net.theta_g)
-    return step
+class Optimizer:
+    """Takes a network's steps, at a learning rate that falls with their number.
 
-
-def distance_to_target(values: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, ...]:
-    """Return W1, KS, mean and standard deviation of G's distribution, beside the target's: scalars, float64.
-
-    `values`, (points, 1), is G on the midpoints of even cells of z. Sorted (G may fold z) they are G's quantiles, free
-    of sampling noise, as z is uniform. W1: the mean distance between both quantiles. KS: the largest gap between both
-    distribution functions.
+    `minimize` may be called for more than one loss, in the graph and in a `tf.function`: the steps
+    share the counter and the momentum. The first call must be one in the graph.
     """
-    mu, sigma = settings.mu, settings.sigma
-    quantiles = tf.sort(tf.cast(values[:, 0], tf.float64))
-    points = tf.cast(tf.size(quantiles), tf.float64)
-    levels = (tf.range(points) + 0.5) / points
-    w1 = tf.reduce_mean(tf.abs(quantiles - (mu + sigma * tf.math.ndtri(levels))))
-    ks = tf.reduce_max(tf.abs(tf.math.erfc((mu - quantiles) / (sigma * math.sqrt(2))) / 2 - levels))
-    return w1, ks, tf.reduce_mean(quantiles), tf.math.reduce_std(quantiles)
+
+    def __init__(self, var_list: list[tf.Variable], learning_rate: float, settings: Settings):
+        self.var_list = var_list
+        self.learning_rate = learning_rate
+        self.epoch = settings.epoch
+        self.decay_rate = settings.decay_rate
+        self.batch = tf.Variable(0, False, name="batch", dtype=tf.int64, use_resource=True)
+        kinds = {
+            "momentum": partial(tf.train.MomentumOptimizer, momentum=settings.momentum),
+            "sgd": tf.train.GradientDescentOptimizer,
+            "adam": partial(tf.train.AdamOptimizer, beta1=settings.beta1),
+        }
+        self.optimizer = kinds[settings.optimizer](self.rate)
+
+    def rate(self, steps_ago: int = 0) -> tf.Tensor:
+        """Return the rate of the next step, or of one that was taken: a falling staircase."""
+        interval = max(1, self.epoch // 4)  # 0 would make the rate NaN
+        return tf.train.exponential_decay(
+            self.learning_rate, self.batch - steps_ago, interval, self.decay_rate, staircase=True
+        )
+
+    def minimize(self, loss: tf.Tensor) -> tf.Operation:
+        """Make the op that takes a step down the loss."""
+        return self.optimizer.minimize(loss, global_step=self.batch, var_list=self.var_list)
 
 
-# ---------------------------------------------------------------------------------------------- the training graph
-def build_graph(settings: Settings | None = None) -> SimpleNamespace:
-    """Build the article's graph and, from the same functions, a loop that runs many iterations in one `Session.run`.
+def momentum_optimizer(loss: tf.Tensor, var_list: list, epoch: int = 10_000) -> tf.Operation:
+    """Make the op of a momentum step, with a counter of its own (the article).
 
-    Returns a namespace: the `graph` (its own), the placeholders `x_node` and `z_node`, float32, (batch, 1), all that
-    `build_networks` gives, `train_op_d` and `train_op_g` (a step each), `init` (all variables to their start, that of
-    `seed_node`), `loop` with its inputs `x_bulk, z_bulk, start, stop` (see `train_iterations`), `sampled` (G, or the G
-    of averaged weights), its `theta_sampled`, its `distance`, and a `saver` of all, also of the text `progress`.
+    Give `epoch` if you train for another number of iterations: the rate, at first 0.01, is
+    multiplied by 0.95 after each epoch // 4 steps.
     """
-    settings = settings or Settings()
-    size, d_steps = settings.size, settings.d_steps
+    settings = Settings(epoch=epoch)
+    return Optimizer(var_list, settings.learning_rate, settings).minimize(loss)
 
-    def train_iterations(x: tf.Tensor, z: tf.Tensor, start: tf.Tensor, stop: tf.Tensor, game: bool = True) -> tuple:
-        """Run iterations start to stop - 1 of a bulk, and return what the last of them reports.
 
-        x is (iterations, d_steps, size, 1): a batch for each discriminator step. z has one more, for the generator's.
-        """
+# -------------------------------------------------------------------------------------- the graph
+BLOCK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
+BLOCK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
+UNROLLED = 5  # without XLA, so many of an iteration's discriminator steps are faster written out
 
-        def d_step(i: tf.Tensor, j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            net = build_networks(x[i, j], z[i, j], settings)
-            momentum_optimizer(net.cost_d, net.theta_d, settings)  # runs in its turn: tf.function sees to the order
-            return i, j + 1
 
-        def report(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            net = build_networks(x[i, d_steps - 1], z[i, d_steps - 1], settings)
-            rate_d = learning_rate(step_counter(net.theta_d) - 1, settings)  # of the discriminator step just taken
-            return net.D1, net.D2, net.loss_d, net.loss_g, rate_d, learning_rate(step_counter(net.theta_g), settings)
+class GAN:
+    """The article's graph, and its loop as one op of it, built from the same steps.
 
-        def iteration(i: tf.Tensor, *seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            loop = settings.xla or d_steps > 5  # otherwise written out: uncompiled, an inner loop costs half a step
-            tf.while_loop(lambda i, j: j < d_steps, d_step, (i, 0)) if loop else [d_step(i, j) for j in range(d_steps)]
-            seen = tf.cond(tf.equal(i, stop - 1), lambda: report(i), lambda: seen)  # where the article prints
-            if game:  # there is no real data in G's objective: anything does for x
-                generator_step(build_networks(z[i, d_steps], z[i, d_steps], settings), settings)
-            return i + 1, *seen
+    | name | shape | meaning |
+    | --- | --- | --- |
+    | x_node, z_node | (batch, 1) | real data and noise, float32 |
+    | G, D1, D2 | (batch, 1) | G(z), D(x), D(G(z)); also the tensors' names |
+    | loss_d, loss_g | () | what D and G maximise; also the tensors' names |
+    | theta_g, theta_d | 6 variables each | weight1, bias1, ..., weight3, bias3 |
+    | train_op_d, train_op_g | | take a step of D, a step of G |
+    | init, seed_node | | set all variables to their start, which depends on the seed |
+    | loop, pretraining | see `look` | run the iterations start to stop - 1 of a block |
+    | x_block | (block, d_steps, size, 1) | real data for a block of iterations |
+    | z_block | (block, d_steps + 1, size, 1) | noise for them; the last batch is for G's step |
+    | sampled, theta_sampled | as G, theta_g | G; with `ema_decay`, the G of averaged weights |
+    """
 
-        nothing = (tf.zeros((size, 1)), tf.zeros((size, 1)), *[tf.zeros(())] * 4)
-        return tf.while_loop(lambda i, *seen: i < stop, iteration, (start, *nothing))[1:]
+    def __init__(self, settings: Settings | None = None):
+        self.settings = settings or Settings()
+        self.graph = tf.Graph()
+        with self.graph.as_default(), tf.xla.experimental.jit_scope(False):  # ignore TF_XLA_FLAGS
+            self.build_article()
+            self.build_loops()
+            self.build_sampling()
+            self.saver = tf.train.Saver(max_to_keep=None)
 
-    with tf.Graph().as_default() as graph:
+    def build_article(self) -> None:
+        """Build what stands in the article before its loop."""
+        settings = self.settings
+
         # Inputs
-        x_node = tf.placeholder(tf.float32, (None, 1), "x_node")
-        z_node = tf.placeholder(tf.float32, (None, 1), "z_node")
-        seed_node = tf.placeholder_with_default(np.int64(settings.seed), (), "seed_node")
+        self.x_node = tf.placeholder(tf.float32, (None, 1), "x_node")
+        self.z_node = tf.placeholder(tf.float32, (None, 1), "z_node")
+        self.seed_node = tf.placeholder_with_default(np.int64(settings.seed), (), "seed_node")
 
-        # Networks, objectives and optimizers: the article's graph
-        m = build_networks(x_node, z_node, settings, seed_node)
-        m.train_op_d = momentum_optimizer(m.cost_d, m.theta_d, settings)
-        m.train_op_g = generator_step(m, settings)
+        # Networks and objectives
+        units = settings.hidden_size_g or settings.hidden_size
+        start = {"init": settings.init, "seed": self.seed_node}
+        scale = settings.output_scale
+        self.generator = partial(Generator, hidden_size=units, output_scale=scale, **start)
+        self.discriminator = partial(Discriminator, hidden_size=settings.hidden_size, **start)
+        G, self.theta_g = self.generator(self.z_node).get_param()
+        self.G = tf.identity(G, "G")
+        discriminator1 = self.discriminator(self.x_node)
+        discriminator2 = self.discriminator(self.G)
+        D1, self.theta_d = discriminator1.get_param()
+        D2, _ = discriminator2.get_param()
+        self.D1 = tf.identity(D1, "D1")
+        self.D2 = tf.identity(D2, "D2")
+        self.loss_d = objective_d(discriminator1, discriminator2)
+        self.loss_g = objective_g(discriminator2)
 
-        # The loop. A step takes microseconds and a Session.run a large part of a millisecond, so the loop belongs in
-        # the graph; jit_compile has XLA make machine code of it. The bulk's size does not depend on what is logged.
-        bulk = max(1, min(BULK_ITERATIONS, BULK_BYTES // (4 * size * (2 * d_steps + 1))))
-        m.x_bulk = tf.placeholder(tf.float32, (bulk, d_steps, size, 1), "x_bulk")
-        m.z_bulk = tf.placeholder(tf.float32, (bulk, d_steps + 1, size, 1), "z_bulk")
-        m.start, m.stop = tf.placeholder(tf.int32, (), "start"), tf.placeholder(tf.int32, (), "stop")
-        many = tf.function(train_iterations, autograph=False, jit_compile=settings.xla)
-        m.loop = many(m.x_bulk, m.z_bulk, m.start, m.stop)
-        if settings.pretrain:
-            m.pretrain_loop = many(m.x_bulk, m.z_bulk, m.start, m.stop, game=False)
-            m.restart_d = step_counter(m.theta_d).initializer  # the game has the article's rates
+        # Optimizers
+        rate_g = settings.learning_rate_g or settings.learning_rate
+        self.optimizer_d = Optimizer(self.theta_d, settings.learning_rate, settings)
+        self.optimizer_g = Optimizer(self.theta_g, rate_g, settings)
+        self.average = tf.train.ExponentialMovingAverage(settings.ema_decay)
+        with tf.name_scope("train_op_d"):
+            self.train_op_d = self.train_discriminator(self.x_node, self.z_node)
+        with tf.name_scope("train_op_g"):
+            self.train_op_g = self.train_generator(self.z_node)
 
-        # What is sampled from, how far it is from the target, and the start of it all
-        progress_node = tf.placeholder_with_default("", (), "progress_node")
-        m.progress = tf.get_variable("progress", initializer=progress_node, trainable=False, use_resource=True)
-        m.sampled, m.theta_sampled, m.init = m.G, m.theta_g, tf.global_variables_initializer()
-        if settings.ema_decay:  # G once more, with each variable's average in its place
-            average = tf.get_collection("generator/average")[0].average
-            with tf.variable_scope("", custom_getter=lambda getter, **kwargs: average(getter(**kwargs))):
-                m.sampled, m.theta_sampled = Generator(z_node, hidden_size=settings.hidden_size).get_param()
-            with tf.control_dependencies([m.init]):
-                m.init = tf.group([average(variable).assign(variable.read_value()) for variable in m.theta_g])
-        m.distance = distance_to_target(m.sampled, settings)
-        m.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
-    m.graph, m.x_node, m.z_node, m.seed_node, m.progress_node = graph, x_node, z_node, seed_node, progress_node
-    return m
+    def train_discriminator(self, x: Tensor, z: Tensor) -> tf.Operation:
+        """Take D's step on real data x and noise z: maximise mean(log D1 + log(1 - D2))."""
+        discriminator1 = self.discriminator(x)
+        discriminator2 = self.discriminator(self.generator(z).frac)
+        cost_d = 1 - objective_d(discriminator1, discriminator2)
+        if self.settings.r1_gamma:
+            cost_d += r1_penalty(discriminator1, x, self.settings.r1_gamma)
+        return self.optimizer_d.minimize(cost_d)
 
+    def train_generator(self, z: Tensor) -> tf.Operation:
+        """Take G's step on noise z: maximise mean(log D2)."""
+        discriminator2 = self.discriminator(self.generator(z).frac)
+        step = self.optimizer_g.minimize(1 - objective_g(discriminator2))
+        if not self.settings.ema_decay:
+            return step
+        with tf.control_dependencies([step]):
+            return self.average.apply(self.theta_g)
 
-# ----------------------------------------------------------------------------------------------------------- a run
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What `train` returns. G is what samples come from: of averaged weights where the settings ask for it."""
+    def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
+        """Train for the iterations start to stop - 1 of a block: the article's loop.
 
-    settings: Settings
-    final: dict[str, float]  # the metrics after the last iteration, by name
-    history: list[dict[str, float]]  # those of each logged iteration; the rows of metrics.csv
-    samples: np.ndarray  # numbers from the trained generator, float32, (SAMPLES, 1)
-    weights: dict[str, np.ndarray]  # by the variables' names: those of D and of the G that samples come from
-    mapping: np.ndarray  # z and G(z) on an even grid of z, (2, GRID)
-    curve: np.ndarray  # x and D(x) across the range of the data, (2, points)
-    frames: list[tuple]  # for the animation: a row of the history, G(z) on the grid, D(x) around the target
-    seconds: dict[str, float]  # the time taken, by phase
+        TensorFlow's AutoGraph makes a graph of it. Returns what is seen in the last iteration.
+        """
+        seen = self.look(x[0, 0], z[0, 0])
+        for i in tf.range(self.block):
+            if tf.logical_and(start <= i, i < stop):  # XLA would compile each range anew
+                for j in self.d_steps():
+                    self.train_discriminator(x[i, j], z[i, j])
+                if tf.equal(i, stop - 1):
+                    seen = self.look(x[i, -1], z[i, -2])  # the article prints D1 and D2 here
+                self.train_generator(z[i, -1])
+        return seen
 
+    def pretrain(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
+        """Train D alone: the same loop without G's steps."""
+        for i in tf.range(self.block):
+            if tf.logical_and(start <= i, i < stop):
+                for j in self.d_steps():
+                    self.train_discriminator(x[i, j], z[i, j])
+        return self.look(x[0, 0], z[0, 0])
 
-# What may change when a run is resumed: it does not alter the training.
-FREE = "log_every print_pairs plots tensorboard saved_model output_dir checkpoint_every resume overwrite"
+    def d_steps(self) -> range | Tensor:
+        """Return the numbers of an iteration's discriminator steps: a range is written out."""
+        count = self.settings.d_steps
+        return tf.range(count) if self.settings.xla or count > UNROLLED else range(count)
 
+    def look(self, x: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        """Return D1, D2, loss_d, loss_g, the rate of D's last step and that of G's next step."""
+        discriminator1 = self.discriminator(x)
+        discriminator2 = self.discriminator(self.generator(z).frac)
+        loss_d, loss_g = objective_d(discriminator1, discriminator2), objective_g(discriminator2)
+        rates = self.optimizer_d.rate(steps_ago=1), self.optimizer_g.rate()
+        return discriminator1.frac, discriminator2.frac, loss_d, loss_g, *rates
 
-class Ended(Exception):
-    """The end of a run that is not done: the exit status, and why in one line."""
+    def build_loops(self) -> None:
+        """Build the ops that run many iterations in one call."""
+        d_steps, size = self.settings.d_steps, self.settings.size
+        self.block = min(BLOCK_ITERATIONS, BLOCK_BYTES // (4 * size * (2 * d_steps + 1))) or 1
+        self.x_block = tf.placeholder(tf.float32, (self.block, d_steps, size, 1), "x_block")
+        self.z_block = tf.placeholder(tf.float32, (self.block, d_steps + 1, size, 1), "z_block")
+        self.start = tf.placeholder(tf.int32, (), "start")
+        self.stop = tf.placeholder(tf.int32, (), "stop")
+        self.loop = self.pretraining = self.compiled(self.main_loop)
+        if self.settings.pretrain:
+            self.pretraining = self.compiled(self.pretrain)
+            self.restart_d = self.optimizer_d.batch.initializer
 
+    def compiled(self, loop: Callable) -> tuple[Tensor, ...]:
+        """Return the outputs of an op that runs the loop.
 
-class Checkpoints:
-    """What a run's future depends on, saved in `--output-dir`/checkpoints, which is there while the run is unfinished.
+        A step takes microseconds and a `Session.run` a large part of a millisecond: that is why the
+        loop belongs in the graph. `jit_compile` has XLA make machine code of it.
+        """
+        inputs = self.x_block, self.z_block, self.start, self.stop
+        specs = [tf.TensorSpec(node.shape, node.dtype) for node in inputs]
+        xla = self.settings.xla and tf.test.is_built_with_xla()
+        return tf.function(loop, jit_compile=xla).get_concrete_function(*specs)(*inputs)
 
-    `tf.train.Saver` keeps all variables in one step. One of them is a text, the rest of the state as JSON: settings,
-    iteration, the state of the random generators, the history, and the results of the seeds that are done (`done`).
-    A number in `signals` stops the run. Raises `Ended` or OSError where the settings don't fit the output directory.
-    """
+    def build_sampling(self) -> None:
+        """Build the G to sample from, and the op that sets all variables to their start."""
+        self.sampled, self.theta_sampled = self.G, self.theta_g
+        self.init = tf.global_variables_initializer()
+        if self.settings.ema_decay:
+            with tf.variable_scope("", custom_getter=self.get_average):
+                self.sampled, self.theta_sampled = self.generator(self.z_node).get_param()
+            with tf.control_dependencies([self.init]):
+                pairs = zip(self.theta_sampled, self.theta_g, strict=True)
+                self.init = tf.group([mean.assign(value.read_value()) for mean, value in pairs])
 
-    def __init__(self, settings: Settings, signals: list[int]):
-        self.settings, self.signals, self.state, self.done, self.finished = settings, signals, None, [], False
-        folder, was = Path(settings.output_dir), settings
-        self.folder, summary = folder / "checkpoints", folder / "summary.json"
-        if self.folder.exists() and settings.overwrite:
-            shutil.rmtree(self.folder)
-        if self.folder.exists() and not settings.resume:
-            raise Ended(2, f"--output-dir {folder}: holds an unfinished run; --resume or --overwrite it")
-        if settings.resume and (self.folder / "checkpoint").exists():
-            with blamed(f"{self.folder} can't be read"):
-                self.state = json.loads(tf.train.load_variable(str(self.folder), "progress"))
-                self.path, self.done = tf.train.latest_checkpoint(self.folder), self.state["done"]
-                was = Settings(**self.state["settings"])
-        elif settings.resume and summary.exists() and not self.folder.exists():
-            with blamed(f"{summary} can't be read"):
-                was, self.finished = Settings(**json.loads(summary.read_text())["settings"]), True
-        for field in dataclasses.fields(Settings):
-            old, new = getattr(was, field.name), getattr(settings, field.name)
-            if old != new and field.name not in FREE.split():
-                raise Ended(2, f"--{field.name.replace('_', '-')} {new}: must be {old}, as in the run that is there")
-        if not self.finished:
-            self.folder.mkdir(parents=True, exist_ok=settings.resume)  # the mark of an unfinished run
-            tempfile.TemporaryFile(dir=self.folder).close()  # if that can't be, better now than after training
+    def get_average(self, getter: Callable, *args: Any, **kwargs: Any) -> tf.Variable:
+        """Return a variable's average in its place."""
+        return self.average.average(getter(*args, **kwargs))
 
-    def save(self, m: SimpleNamespace, sess: tf.Session, state: dict) -> None:
-        """Save the variables and the state. The one before stays until this one is complete."""
-        with blamed(f"{self.folder} can't be written"), m.graph.as_default():
-            state = state | {"settings": vars(self.settings), "done": self.done}
-            sess.run(m.progress.initializer, {m.progress_node: json.dumps(state)})
-            name = f"run{len(self.done)}_{state['iteration']}"  # none is written over while it is the last
-            m.saver.save(sess, str(self.folder / name), write_meta_graph=False)
-
-
-def train(settings: Settings | None = None, log: Callable[..., None] = lambda row, D1_, D2_: None) -> Result:
-    """Train a GAN in a graph and session of its own. The same settings give the same numbers, whatever ran before.
-
-    `log` is called at each logged iteration with its row of the history and the batch's D1 and D2, each (size, 1).
-    Raises `Ended` at the first logged iteration with a value that is not finite.
-    """
-    with contextlib.closing(train_runs(settings or Settings(), log)) as runs:
-        return next(runs)
-
-
-def train_runs(
-    settings: Settings, log: Callable[..., None] = lambda row, D1_, D2_: None, checkpoints: Checkpoints | None = None
-) -> Iterator[Result]:
-    """Train seeds `seed` to `seed + runs - 1` in one graph, built and compiled once; each gives what `train` gives."""
-    seconds = {}
-    xla = settings.xla and (settings.epoch + settings.pretrain) * (settings.size + 2_000) >= XLA_PAYS
-    with timed(seconds, "import"):
-        if not tf.test.is_built_with_xla() and xla:
-            print("This TensorFlow comes without XLA: the loop runs uncompiled.", flush=True)
-            xla = False
-    with timed(seconds, "graph"):
-        m = build_graph(dataclasses.replace(settings, xla=xla))
-        # At this size a GPU, threads and a pass that improves the graph take longer than they save.
+    def session(self) -> tf.Session:
+        """Open a session. A GPU, threads and a better graph would take longer than they save."""
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         config.graph_options.rewrite_options.disable_meta_optimizer = True
-    with contextlib.closing(tf.Session(graph=m.graph, config=config)) as sess:
-        with timed(seconds, "compile"), quiet():
-            empty = {node: np.zeros(node.shape, np.float32) for node in (m.x_bulk, m.z_bulk)}
-            sess.run(m.init)
-            for loop in (m.pretrain_loop, m.loop) if settings.pretrain else (m.loop,):
-                sess.run(loop, empty | {m.start: 0, m.stop: 0})
-        done = len(checkpoints.done) if checkpoints else 0
-        for seed in range(settings.seed + done, settings.seed + settings.runs):
-            yield train_one(m, sess, dataclasses.replace(settings, seed=seed, runs=1), log, seconds, checkpoints)
+        return tf.Session(graph=self.graph, config=config)
 
 
-def train_one(
-    m: SimpleNamespace, sess: tf.Session, settings: Settings, log: Callable, seconds: dict, checkpoints=None
+# --------------------------------------------------------------------------------- a training run
+def draw_block(settings: Settings, block: int, count: int) -> tuple[Array, Array]:
+    """Draw the batches of `count` iterations, the block of this number: see GAN's x_block, z_block.
+
+    They depend on the seed and the number alone, so a run can be cut anywhere.
+    """
+    rng = np.random.default_rng([settings.seed, block % 2**32])
+    real_data_load, gen_data_load = data_loaders(settings, settings.size, rng)
+    x = real_data_load.next_batches(count * settings.d_steps)
+    z = gen_data_load.next_batches(count * (settings.d_steps + 1))
+    return x.reshape(count, -1, settings.size, 1), z.reshape(count, -1, settings.size, 1)
+
+
+def train(
+    settings: Settings | None = None, log: Callable | None = None, keeper: Stopper | None = None
 ) -> Result:
-    """Train from the start or a checkpoint, in a graph and session that are there already; see `train`."""
-    history, frames = [], []
-    rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(settings.seed).spawn(3)]
-    real_rng, noise_rng, final_rng = rngs
-    real_data_load = RealDataLoader(settings.size, settings.mu, settings.sigma, real_rng)
-    gen_data_load = GenDataLoader(settings.size, settings.low, settings.high, noise_rng, settings.noise)
-    bulk, d_steps = m.x_bulk.shape[:2]
-    grid = settings.low + (settings.high - settings.low) * (np.arange(GRID)[:, None] + 0.5) / GRID
-    across = np.linspace(settings.mu - 4 * settings.sigma, settings.mu + 4 * settings.sigma, 401)[:, None]
-    a_frame = settings.log_every * math.ceil(settings.epoch / settings.log_every / 100)
+    """Train a GAN, and measure what came out. The same settings give the same numbers.
 
-    def run_iterations(loop: tf.Tensor, i: int, begin: int, stop: int) -> None:
-        """Run iterations i to stop - 1, in bulks from `begin` on; i may lie within one. Pre-training counts below 0."""
-        for first in range(i - (i - begin) % bulk, stop, bulk):
-            drawn = [rng.bit_generator.state for rng in rngs]
-            real_data = real_data_load.next_batches(bulk * d_steps).reshape(m.x_bulk.shape)
-            gen_data = gen_data_load.next_batches(bulk * (d_steps + 1)).reshape(m.z_bulk.shape)
-            end = min(first + bulk, stop)
-            while i < end:  # on to the next multiple of --log-every or --checkpoint-every, or to the bulk's end
-                until = min(end, *(i - i % every + every for every in (settings.log_every, settings.checkpoint_every)))
-                feed = {m.x_bulk: real_data, m.z_bulk: gen_data, m.start: i - first, m.stop: until - first}
-                seen, i = sess.run(loop, feed), until
-                if i > 0 and (i % settings.log_every == 0 or i == settings.epoch):
-                    reported(i, *seen)
-                if i == end:
-                    drawn = [rng.bit_generator.state for rng in rngs]
-                keep(i, drawn, np.isfinite(seen[2:]).all())
+    At each logged iteration `log` gets a row of the history and the batch's D1 and D2, (size, 1).
+    Raises FloatingPointError when a logged value is not finite, and what `keeper` raises.
+    """
+    gan = GAN(settings)
+    with contextlib.closing(gan.session()) as sess:
+        return Run(gan, sess, gan.settings).train(log, keeper or Stopper([]))
 
-    def reported(i: int, D1_: np.ndarray, D2_: np.ndarray, *scalars: np.float32) -> None:
-        values = D1_.mean(), D2_.mean(), *scalars, *sess.run(m.distance, {m.z_node: grid})
-        row = {"iteration": i - 1} | dict(zip(LOGGED, map(float, values), strict=True))
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise Ended(1, f"{name} is {value} at iteration {i - 1}: this training diverges")
-        history.append(row)
-        log(row, D1_, D2_)
-        write_event(row)
-        if settings.animate and (i % a_frame == 0 or i == settings.epoch):
-            shown = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
-            frames.append((row, *(values.tolist() for values in shown)))
 
-    def keep(i: int, drawn: list[dict], finite: bool) -> None:
-        if checkpoints and finite and (checkpoints.signals or i % settings.checkpoint_every == 0):
-            checkpoints.save(m, sess, {"iteration": i, "rng": drawn, "history": history, "frames": frames})
-        if checkpoints and checkpoints.signals:
-            on = dataclasses.replace(checkpoints.settings, resume=True, overwrite=False).command()
-            where = f"before iteration {i}, seed {settings.seed}"
-            raise Ended(128 + checkpoints.signals[0], f"stopped {where}; to go on:\n  {on}")
-        if checkpoints and i % settings.log_every and i < settings.epoch and sys.stderr.isatty():  # between lines
-            print(f"seed {settings.seed}, iteration {i} of {settings.epoch}  ", end="\r", file=sys.stderr, flush=True)
+class Run:
+    """The training of one seed.
 
-    with timed(seconds, "train"):
-        i = -settings.pretrain
-        if checkpoints and checkpoints.state:
-            with blamed(f"{checkpoints.path} can't be read"), m.graph.as_default():
-                m.saver.restore(sess, checkpoints.path)
-            state, checkpoints.state = checkpoints.state, None  # used up
-            i, history, frames = state["iteration"], state["history"], state["frames"]
-            for rng, rng_state in zip(rngs, state["rng"], strict=True):
-                rng.bit_generator.state = rng_state
-        else:
-            sess.run(m.init, {m.seed_node: settings.seed})
-        nowhere = contextlib.nullcontext(lambda row: None)
-        with events(m.graph, settings, history) if checkpoints and settings.tensorboard else nowhere as write_event:
-            if i < 0:
-                run_iterations(m.pretrain_loop, i, -settings.pretrain, 0)
-            if settings.pretrain and i <= 0:
-                sess.run(m.restart_d)
-            run_iterations(m.loop, max(i, 0), 0, settings.epoch)
-    with timed(seconds, "evaluate"):
-        x = RealDataLoader(SAMPLES, settings.mu, settings.sigma, final_rng).next_batch()
-        z = GenDataLoader(SAMPLES, settings.low, settings.high, final_rng).next_batch()
-        samples, D1_ = sess.run([m.sampled, m.D1], {m.x_node: x, m.z_node: z})
-        D2_ = sess.run(m.D1, {m.x_node: samples})
-        final = {name: history[-1][name] for name in LOGGED[-4:]}
-        for name, D in (("d1", D1_), ("d2", D2_)):
-            final |= {f"{name}_{stat}": float(getattr(D, stat)()) for stat in ("mean", "min", "max")}
-        across = np.linspace(min(across.min(), samples.min()), max(across.max(), samples.max()), 401)[:, None]
-        on_grid, d_of_x = sess.run([m.sampled, m.D1], {m.z_node: grid, m.x_node: across})
-        names = (variable.op.name for variable in m.theta_g + m.theta_d)
-        weights = dict(zip(names, sess.run(m.theta_sampled + m.theta_d), strict=True))
-    mapping, curve = np.hstack([grid, on_grid]).T, np.hstack([across, d_of_x]).T
-    return Result(settings, final, history, samples, weights, mapping, curve, frames, seconds)
+    Its future depends on the graph's variables, `iteration`, `history` and `frames`, on no more.
+    """
+
+    def __init__(self, gan: GAN, sess: tf.Session, settings: Settings):
+        self.gan = gan
+        self.sess = sess
+        self.settings = settings
+        self.iteration = -settings.pretrain  # the next one; those of pre-training are below 0
+        self.history = []  # the rows of metrics.csv
+        self.frames = []  # the pictures of an animation
+        self.seconds = {}  # the time taken, by phase
+
+    def train(self, log: Callable | None, keeper: Stopper) -> Result:
+        """Compile the loop, train from the start or where `keeper` says, and evaluate."""
+        gan = self.gan
+        with timed(self.seconds, "compile"):
+            x, z = draw_block(self.settings, 0, gan.block)
+            nothing = {gan.x_block: x, gan.z_block: z, gan.start: 0, gan.stop: 0}
+            self.sess.run(gan.init, {gan.seed_node: self.settings.seed})
+            self.sess.run([gan.loop, gan.pretraining], nothing)
+        with timed(self.seconds, "train"):
+            keeper.begin(self)
+            self.run_iterations(log, keeper)
+        with timed(self.seconds, "evaluate"):
+            return evaluate(self)
+
+    def run_iterations(self, log: Callable | None, keeper: Stopper) -> None:
+        """Draw batches, run the loop on them, log, save; and again, up to the last iteration."""
+        gan, settings = self.gan, self.settings
+        drawn = None
+        while self.iteration < settings.epoch:
+            i = self.iteration
+            stops = [i - i % every + every for every in (gan.block, settings.log_every)]
+            stop = min([*stops, *(stop for stop in keeper.stops if stop > i), settings.epoch])
+            block, start = divmod(i, gan.block)
+            if block != drawn:
+                x, z = draw_block(settings, block, gan.block)
+                drawn = block
+            feed = {gan.x_block: x, gan.z_block: z, gan.start: start, gan.stop: start + stop - i}
+            seen = self.sess.run(gan.loop if i >= 0 else gan.pretraining, feed)
+            self.iteration = stop
+            if stop == 0:
+                self.sess.run(gan.restart_d)  # pre-training is over: D's learning rate starts again
+            if stop > 0 and (stop % settings.log_every == 0 or stop == settings.epoch):
+                self.history.append(measure(self, seen))
+                if log is not None:
+                    log(self.history[-1], *seen[:2])
+            keeper.after_call(self)
+
+
+# ---------------------------------------------------------------------------------- what came out
+SAMPLES = 10_000  # numbers that the trained G leaves, and fresh ones of both kinds that D judges
+GRID = 2_000  # quantiles of G's distribution from which its distance to the target is computed
+QUANTILES = (5, 25, 50, 75, 95)  # those of G that are logged, in percent
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Result:
+    """What a run comes to. Its G is the one that samples come from: see `GAN`."""
+
+    settings: Settings
+    final: dict[str, float]  # the metrics after the last iteration, by name
+    history: list[dict]  # those of each logged iteration: the rows of metrics.csv
+    frames: list[dict]  # the pictures of an animation
+    seconds: dict[str, float]  # the time taken, by phase
+    samples: Array  # G's numbers, float32, (SAMPLES, 1)
+    real: Array  # a batch of real data, float32, (size, 1)
+    grid: Array  # z, rising, and G(z), (2, GRID)
+    curve: Array  # x, rising, and D(x), (2, points)
+    weights: dict[str, Array]  # those of G and of D, by the variables' names
+
+    def __repr__(self) -> str:
+        return f"Result(final={self.final})"
+
+
+def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
+    """Measure G's distribution beside the target's. A new metric of G is added here.
+
+    `G`, (points, 1), is what G makes of noise that stands for equal shares of all noise: sorted, as
+    G may fold it, the quantiles of what G makes, without sampling noise. w1: their mean distance to
+    the target's. ks: the largest gap between the distribution functions. told_apart_by: how many
+    real draws a KS test needs to see this gap; as many of the target's own stay below it in 95 of
+    100 cases. tail_error: the larger distance at 0.5% and 99.5%, in the target's deviations.
+    """
+    target = statistics.NormalDist(settings.mu, settings.sigma)
+    quantiles = np.sort(G[:, 0].astype(float))
+    levels = (np.arange(len(G)) + 0.5) / len(G)
+    gaps = np.abs(quantiles - [target.inv_cdf(level) for level in levels])
+    ks = np.abs([target.cdf(value) for value in quantiles] - levels).max()
+    metrics = {"w1": gaps.mean(), "ks": ks, "g_mean": quantiles.mean(), "g_std": quantiles.std()}
+    metrics["tail_error"] = np.interp([0.005, 0.995], levels, gaps).max() / settings.sigma
+    for percent in QUANTILES:
+        metrics[f"g_q{percent:02d}"] = np.interp(percent / 100, levels, quantiles)
+    told_apart_by = math.ceil((1.358 / max(ks, 0.5 / len(G))) ** 2)
+    return {name: float(value) for name, value in metrics.items()} | {
+        "told_apart_by": told_apart_by
+    }
+
+
+def generate(run: Run) -> tuple[Array, Array]:
+    """Return noise that stands for equal shares of all noise, and G of it, (GRID, 1) each."""
+    _, gen_data_load = data_loaders(run.settings, run.settings.size, None)
+    z = gen_data_load.quantiles(GRID)
+    return z, run.sess.run(run.gan.sampled, {run.gan.z_node: z})
+
+
+def measure(run: Run, seen: tuple) -> dict[str, float]:
+    """Return a row of the history from what `GAN.main_loop` saw, and from G as it is after that."""
+    D1, D2, *others = seen
+    row = {"iteration": run.iteration - 1, "d1_mean": float(D1.mean()), "d2_mean": float(D2.mean())}
+    names = ("loss_d", "loss_g", "learning_rate_d", "learning_rate_g")
+    row |= {name: float(value) for name, value in zip(names, others, strict=True)}
+    _, G = generate(run)
+    for name, value in {**row, "G": G.sum()}.items():
+        if not math.isfinite(value):
+            why = f"{name} is {value} at iteration {run.iteration - 1}: this training diverges"
+            raise FloatingPointError(why)
+    return row | distance_to_target(G, run.settings)
+
+
+def evaluate(run: Run) -> Result:
+    """Have D judge SAMPLES fresh numbers of both kinds, and return what the run comes to."""
+    gan, settings = run.gan, run.settings
+    rng = np.random.default_rng([settings.seed, 0, 1])  # the key of no block
+    real_data_load, gen_data_load = data_loaders(settings, SAMPLES, rng)
+    x = real_data_load.next_batch()
+    samples = run.sess.run(gan.sampled, {gan.z_node: gen_data_load.next_batch()})
+    z, G = generate(run)
+    final = distance_to_target(G, settings)
+    for name, judged in (("d1", x), ("d2", samples)):
+        D = run.sess.run(gan.D1, {gan.x_node: judged})
+        for statistic in ("mean", "min", "max"):
+            final[f"{name}_{statistic}"] = float(getattr(D, statistic)())
+    ends = [settings.mu - 4 * settings.sigma, settings.mu + 4 * settings.sigma]
+    across = np.linspace(min(*ends, samples.min()), max(*ends, samples.max()), 401)[:, None]
+    curve = np.hstack([across, run.sess.run(gan.D1, {gan.x_node: across})]).T
+    weights = run.sess.run(gan.theta_sampled + gan.theta_d)
+    weights = {v.op.name: w for v, w in zip(gan.theta_g + gan.theta_d, weights, strict=True)}
+    so_far = run.history, run.frames, run.seconds
+    arrays = samples, x[: settings.size], np.hstack([z, G]).T, curve
+    return Result(settings, final, *so_far, *arrays, weights)
 
 
 @contextlib.contextmanager
@@ -607,344 +699,963 @@ def timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - began
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back what the block, C++ code included, writes to standard error; what fails raises an exception."""
-    terminal = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+def train_many(settings: Settings, seeds: range, keeper: Stopper | None = None) -> Iterator[Result]:
+    """Train seeds in one graph, `jobs` of them at once, and yield their results in order."""
+    gan = GAN(settings)
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
+    jobs = max(1, min(len(seeds), settings.jobs or len(cores)))
+    sessions = queue.SimpleQueue()
+    pool = ThreadPoolExecutor(jobs)
+    for _ in range(jobs):
+        sessions.put(gan.session())
+
+    def train_one(seed: int) -> Result:
+        sess = sessions.get()
+        one = dataclasses.replace(settings, seed=seed, runs=1, log_every=settings.epoch)
         try:
-            yield
+            return Run(gan, sess, one).train(None, keeper or Stopper([]))
         finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
+            sessions.put(sess)
 
-
-@contextlib.contextmanager
-def blamed(what: str) -> Iterator[None]:
-    """Have errors of the block, which come in many kinds, named in one line."""
     try:
-        with quiet():
-            yield
-    except Exception as error:
-        raise Ended(1, f"{what}: {cause(error)}") from error
+        yield from pool.map(train_one, seeds)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for _ in range(jobs):
+            sessions.get().close()
 
 
-def cause(error: Exception) -> str:
-    """Return the line that says why: TensorFlow's last one, less where in the graph that was."""
-    lines = [line for line in getattr(error, "message", str(error)).splitlines() if line and not line[0].isspace()]
-    return f"{(lines or [type(error).__name__])[-1]:.200}"
-
-
-# ------------------------------------------------------------------------------------------------- the measure of G
-MEND = {"r1_gamma": 3.0, "ema_decay": 0.999, "init": "glorot_uniform", "optimizer": "sgd", "learning_rate": 0.1}
-MEND |= {"noise": "stratified", "low": -2.0, "high": 2.0, "hidden_size": 12, "epoch": 20_000}
+# ------------------------------------------------------------------------------- did G learn it?
+RECIPES = {
+    "article": {},
+    "recommended": {  # a D that keeps up with G at every point pulls G's quantiles home
+        "optimizer": "adam",
+        "beta1": 0.0,  # D and G circle each other less if the steps have no momentum
+        "d_steps": 8,  # D is to be near the best D for this G
+        "learning_rate": 0.015,  # and faster than G: Heusel et al. 2017, two time scales
+        "learning_rate_g": 0.0015,
+        "decay_rate": 0.92,  # D's rate falls to a twelfth, as its steps are 8 times as many
+        "r1_gamma": 0.08,  # D's slope follows the gap between the distributions, and is no steeper
+        "ema_decay": 0.999,  # what is left of the circling is averaged out
+        "init": "fan_in",  # units bend at different places, the tails among them
+        "hidden_size": 12,
+        "hidden_size_g": 16,  # enough to bend where the tails are
+    },
+}
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
-    """Return the KS that 95 of 100 batches of real data stay below, and the W1 typical of one: both fall with size."""
+    """Return the KS that 95 of 100 batches of real data stay below, and the W1 typical of one."""
     return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
 
 
 def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
-    """Return whether D can't tell real from generated, and whether G's distribution is as near as a real batch's."""
+    """Return whether D can't tell real from generated, and whether G is as near as a real batch."""
     near_half = all(abs(final[name] - 0.5) < 0.1 for name in ("d1_mean", "d2_mean"))
     return near_half, final["ks"] < yardstick(settings)[0]
 
 
-def verdict(result: Result) -> str:
-    """Say in words what came out, and how to mend it."""
-    settings, final = dataclasses.replace(result.settings, resume=False, overwrite=False), result.final
-    cannot_tell, matches = judge(final, settings)
-    (ks, w1), kind = yardstick(settings), ", of averaged weights," * (settings.ema_decay > 0)
-    lines = (
-        "D can't tell real from generated: both near 0.5." if cannot_tell else "D is not near 0.5 on both of them.",
-        f"G{kind} {'matches' if matches else 'does not match'} its target: KS {final['ks']:.3f}, W1 {final['w1']:.3f}",
-        f"(Of 100 batches of {settings.size} real samples, 95 have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
-    )
-    mended = dataclasses.replace(settings, **MEND)
-    if not matches and mended != settings:
-        so = "So D at 0.5 does not show that G has learned." * cannot_tell
-        lines += (so, "To mend it, try:", f"  {mended.command()}")
-    return "\n".join(filter(None, lines))
+def out_of_reach(settings: Settings) -> list[str]:
+    """Return a line if a part of the target lies where G's output can't, otherwise none."""
+    mu, sigma, scale = settings.mu, settings.sigma, settings.output_scale
+    needed = math.ceil(abs(mu) + 3 * sigma)
+    line = f"N({mu:g}, {sigma:g}) reaches beyond ±{scale:g}, where G's output ends; "
+    return [f"{line}--output-scale {needed} would reach it."] if needed > scale else []
 
 
-# ---------------------------------------------------------------------------------------------- pictures and files
+def advice(settings: Settings) -> list[str]:
+    """Return lines that say what to try, if anything better is known for this target."""
+    recipe = RECIPES["recommended"]
+    needed = math.ceil(abs(settings.mu) + 3 * settings.sigma)
+    scale = max(needed, Settings.output_scale)
+    if settings == dataclasses.replace(settings, **recipe) and settings.output_scale >= needed:
+        return []
+    if abs(settings.mu) > 10 * settings.sigma:
+        return ["No recipe for such a target is known here. N(0, 1) is one that can be learned."]
+    new = {"output_dir": os.path.normpath(settings.output_dir) + "-recommended"}
+    new |= {name: getattr(settings, name) for name in ("mu", "sigma", "seed", "xla", "plots")}
+    new |= {"output_scale": scale}
+    new = {name: value for name, value in new.items() if value != getattr(Settings, name)}
+    return ["The recommended recipe:", f"  {command(f'--recipe recommended {flags(new)}')}"]
+
+
+def verdict(final: dict[str, float], settings: Settings) -> list[str]:
+    """Say what came out, and what to try."""
+    near_half, matches = judge(final, settings)
+    ks, w1 = yardstick(settings)
+    tells = "can't tell real from generated: both near" if near_half else "is not near"
+    nearness = "as near its target as" if matches else "further from its target than"
+    batch = f"a batch of {settings.size} real samples"
+    lines = [
+        f"D {tells} 0.5.",
+        f"G is {nearness} {batch}: KS {final['ks']:.3f}, W1 {final['w1']:.3f}.",
+        f"(95 of 100 such batches have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
+        f"It takes {final['told_apart_by']:,} real samples to tell this G from its target.",
+    ]
+    if near_half and not matches:
+        lines.append("So D at 0.5 does not show that G has learned.")
+    return lines + out_of_reach(settings) + ([] if matches else advice(settings))
+
+
+def summarise(rows: list[dict], settings: Settings) -> dict[str, float]:
+    """Return medians and worst cases of many runs' final metrics, and the shares that pass."""
+    near_half, matches = np.mean([judge(row, settings) for row in rows], axis=0).tolist()
+    d_worst = max(abs(row[name] - 0.5) for row in rows for name in ("d1_mean", "d2_mean"))
+    final = {"d_near_half": near_half, "d_worst": d_worst, "g_matches": matches}
+    for name, worst in (("w1", max), ("ks", max), ("tail_error", max), ("told_apart_by", min)):
+        values = [row[name] for row in rows]
+        final |= {f"{name}_median": statistics.median(values), f"{name}_worst": worst(values)}
+    return final
+
+
+# --------------------------------------------------------------------------------------- pictures
+DASHED = {"color": "black", "linewidth": 1, "linestyle": "--"}
+
+
+@contextlib.contextmanager
+def new_figure(width: float, height: float, **style: Any) -> Iterator[Any]:
+    """Give an empty figure in matplotlib's own style, whatever the user's style and display are."""
+    import matplotlib.figure
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", style]):
+        yield matplotlib.figure.Figure(figsize=(width, height))
+
+
+def picture(draw: Callable, *data: Any) -> bytes:
+    """Return the PNG of what `draw` draws on a figure."""
+    png = io.BytesIO()
+    with new_figure(8, 6, **{"figure.constrained_layout.use": True}) as figure:
+        draw(figure, *data)
+        figure.savefig(png)
+    return png.getvalue()
+
+
+def pictures(result: Result) -> dict[str, bytes]:
+    """Return all pictures of a run, by name."""
+    files = {"training.png": picture(draw_training, result)}
+    files["distribution.png"] = picture(draw_distribution, result)
+    return files | (animation(result) if result.settings.animate else {})
+
+
 def draw_training(figure: Any, result: Result) -> None:
-    """Draw D1, D2, the losses and G's distance to the target over the iterations."""
-    typical, panels = yardstick(result.settings)[1], figure.subplots(3, sharex=True)
-    panels[0].axhline(0.5, color="black", linewidth=1, linestyle="--", label="0.5: D can't tell")
-    panels[2].axhline(typical, color="black", linewidth=1, linestyle="--", label="a real batch's")
+    """Draw D1 and D2, the losses, and G's distance and quantiles over the iterations."""
+    settings = result.settings
+    panels = figure.subplots(4, sharex=True)
     for panel, column, label in (
-        (0, "d1_mean", "D1: real data"), (0, "d2_mean", "D2: generated"),
-        (1, "loss_d", "loss_d: mean(log D1\n+ log(1 - D2))"), (1, "loss_g", "loss_g: mean(log D2)"),
+        (0, "d1_mean", "D1: real data"),
+        (0, "d2_mean", "D2: generated"),
+        (1, "loss_d", "loss_d: mean(log D1\n+ log(1 - D2))"),
+        (1, "loss_g", "loss_g: mean(log D2)"),
         (2, "w1", "W1 of G to the target"),
-    ):  # fmt: skip
-        iterations = [row["iteration"] for row in result.history]
-        panels[panel].plot(iterations, [row[column] for row in result.history], marker=".", markersize=2, label=label)
-        panels[panel].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    panels[0].set(ylabel="mean D", ylim=(0, 1), title="What D says, what each is after, how far G is")
+        *[(3, f"g_q{percent:02d}", f"{percent}% of G lie below") for percent in QUANTILES[::-1]],
+    ):
+        points = [(row["iteration"], row[column]) for row in result.history]
+        panels[panel].plot(*zip(*points, strict=True), marker=".", markersize=2, label=label)
+    for percent in QUANTILES:
+        target = statistics.NormalDist(settings.mu, settings.sigma).inv_cdf(percent / 100)
+        panels[3].axhline(target, **DASHED)
+    panels[0].axhline(0.5, **DASHED, label="0.5: D can't tell")
+    panels[2].axhline(yardstick(settings)[1], **DASHED, label="a batch of real data")
+    panels[0].set(ylabel="mean D", ylim=(0, 1), title="D's answers, both objectives, and G")
     panels[1].set(ylabel="maximised")
-    panels[2].set(xlabel="iteration", ylabel="distance", ylim=(0, None))
-
-
-def draw_density(axes: Any, x: np.ndarray, generated: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the histogram of generated values beside the target; return the density of both at the x, (points,)."""
-    target = statistics.NormalDist(settings.mu, settings.sigma)
-    density, edges = np.array([target.pdf(value) for value in x]), x[::5]
-    weights = np.full(len(generated), 1 / (len(generated) * (edges[1] - edges[0])))
-    bars = axes.hist(generated, edges, weights=weights, histtype="stepfilled", alpha=0.5, label="G(z)")[0]
-    axes.plot(x, density, color="black", label=f"target N({settings.mu:g}, {settings.sigma:g})")
-    cut = f" (bars to {bars.max():.3g} cut)" * bool(bars.max() > 4 * density.max())
-    axes.set(xlabel="x", ylabel=f"density{cut}", ylim=(0, min(max(bars.max(), density.max()) * 1.1, 4 * density.max())))
-    axes.legend(fontsize="small")
-    return density, bars[np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(bars) - 1)]
+    panels[2].set(ylabel="distance", ylim=(0, None))
+    panels[3].set(ylabel="G; target dashed", xlabel="iteration")
+    for axes in panels:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
 
 
 def draw_distribution(figure: Any, result: Result) -> None:
-    """Draw G's histogram, D(x) beside the optimal discriminator, and the map from z to G(z)."""
+    """Draw G's numbers beside the target, D beside the best D for this G, and the map z to G(z)."""
+    settings = result.settings
     axes = figure.subplot_mosaic([["density", "map"], ["d", "map"]], width_ratios=(3, 2))
-    (x, d_of_x), (z, on_grid), settings = result.curve, result.mapping, result.settings
-    p, q = draw_density(axes["density"], x, result.samples[:, 0], settings)
-    axes["density"].set_title("What G makes" + " (of averaged weights)" * (settings.ema_decay > 0))
-    axes["d"].plot(x, p / np.maximum(p + q, 1e-300), color="tab:gray", label="optimal D for this G: p / (p + q)")
-    axes["d"].plot(x, d_of_x, color="tab:red", label="D(x)")
-    axes["d"].axhline(0.5, color="black", linewidth=1, linestyle="--")
+    x, d_of_x = result.curve
+    z, G = result.grid
+    edges = x[::10]
+    middles = x[5::10]
+    target = statistics.NormalDist(settings.mu, settings.sigma)
+    p = np.array([target.pdf(middle) for middle in middles])
+    q, real = (np.histogram(of, edges, density=True)[0] for of in (result.samples, result.real))
+    beyond = f", up to {q.max():.2g}" if q.max() > 2.5 * p.max() else ""
+    axes["density"].stairs(q, edges, fill=True, alpha=0.5, label=f"G(z){beyond}")
+    axes["density"].stairs(real, edges, color="C1", label=f"{settings.size} real samples")
+    axes["density"].plot(middles, p, "k", label=f"N({settings.mu:g}, {settings.sigma:g})")
+    axes["density"].set(ylabel="density", ylim=(0, 2.5 * p.max()), title="The numbers that G makes")
+    axes["d"].plot(middles, p / np.maximum(p + q, 1e-300), "gray", label="the best D for this G")
+    axes["d"].plot(x, d_of_x, "C3", label="D(x)")
+    axes["d"].axhline(0.5, **DASHED)
     axes["d"].set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
-    axes["d"].legend(fontsize="small", ncols=2, loc="upper center")
-    rising = [statistics.NormalDist(settings.mu, settings.sigma).inv_cdf((k + 0.5) / GRID) for k in range(GRID)]
-    axes["map"].plot(z, rising[:: 1 if on_grid[0] < on_grid[-1] else -1], "k--", label="monotone map to the target")
-    axes["map"].plot(z, on_grid, label="G(z)")
-    axes["map"].set(xlabel="z", ylabel="G(z)", title="From noise to number")
-    axes["map"].legend(fontsize="small")
+    levels = (np.arange(len(z)) + 0.5) / len(z)
+    axes["map"].plot(z, [target.inv_cdf(level) for level in levels], **DASHED, label="ideal G(z)")
+    axes["map"].plot(z, G, label="G(z)")
+    axes["map"].set(xlabel="z", title="How G maps the noise")
+    for panel in axes.values():
+        panel.legend(fontsize="small", loc="upper left")
 
 
-def draw_runs(figure: Any, result: tuple[Settings, list[dict]]) -> None:
+def runs_picture(rows: list[dict], settings: Settings) -> dict[str, bytes]:
+    """Return the picture of many runs, by name."""
+    return {"runs.png": picture(draw_runs, rows, settings)}
+
+
+def draw_runs(figure: Any, rows: list[dict], settings: Settings) -> None:
     """Draw the KS and W1 of each run beside those of real data."""
-    settings, rows = result
-    axes, (ks, w1) = figure.subplots(), yardstick(settings)
+    axes = figure.subplots()
+    ks, w1 = yardstick(settings)
     axes.plot([row["w1"] for row in rows], [row["ks"] for row in rows], "o", label="G of a run")
-    axes.axhline(ks, color="black", linestyle="--", label="95 of 100 batches of real data lie below")
+    axes.axhline(ks, **DASHED, label="95 of 100 batches of real data lie below")
     axes.axvline(w1, color="black", linestyle=":", label="a typical batch of real data")
     axes.set(xlabel="W1", ylabel="KS", xlim=(0, None), ylim=(0, None), title=f"{len(rows)} runs")
     axes.legend()
 
 
-def animate(figure: Any, path: Path, result: Result) -> None:
-    """Write the training as a GIF: the histogram, the target and D(x) at up to 100 logged iterations."""
-    from matplotlib.animation import PillowWriter
-
-    x = result.settings.mu + np.linspace(-4, 4, 401) * result.settings.sigma
-    with (writer := PillowWriter(fps=10)).saving(figure, path, dpi=60):
-        for row, generated, d_of_x in result.frames:
-            figure.clear()
-            axes = figure.subplots()
-            draw_density(axes, x, np.ravel(generated), result.settings)
-            axes.set(title=f"iteration {row['iteration']}, W1 {row['w1']:.2f}", ylim=(0, 1 / result.settings.sigma))
-            right = axes.twinx()
-            right.plot(x, d_of_x, color="tab:red")
-            right.set(ylim=(0, 1), ylabel="D(x), red")
-            writer.grab_frame()
+def take_frame(run: Run) -> dict:
+    """Return what a picture of the animation shows: G's density, D, and how far G is."""
+    settings = run.settings
+    reach = 4 * settings.sigma
+    ends = [-settings.output_scale, settings.mu - reach, settings.mu + reach, settings.output_scale]
+    edges = np.linspace(1.01 * min(ends), 1.01 * max(ends), 81)
+    D = run.sess.run(run.gan.D1, {run.gan.x_node: edges[:, None]})[:, 0]
+    _, G = generate(run)
+    bars, _ = np.histogram(G, edges, density=True)
+    told = distance_to_target(G, settings)["told_apart_by"]
+    title = f"iteration {run.iteration - 1:,}: {told:,} real samples tell"
+    return {"title": title, "edges": edges.tolist(), "bars": bars.tolist(), "D": D.tolist()}
 
 
-def table(rows: list[dict], path: Path) -> None:
-    """Write the rows as CSV."""
-    lines = [rows[0], *(row.values() for row in rows)]
-    path.write_bytes("".join(",".join(map(str, line)) + "\n" for line in lines).encode())
+REPEAT = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # what makes a GIF play again and again
+BUTTONS = r"""<meta charset="utf-8"><style>
+.fa {font-style: normal} .fa-flip-horizontal {display: inline-block; transform: scaleX(-1)}
+.fa-play:before {content: "\25B6"} .fa-pause:before {content: "\275A\275A"}
+.fa-step-forward:before {content: "\203A"} .fa-step-backward:before {content: "\2039"}
+.fa-fast-forward:before {content: "\BB"} .fa-fast-backward:before {content: "\AB"}
+.fa-plus:before {content: "+"} .fa-minus:before {content: "\2212"}</style>
+<script>onload = () => document.querySelector("[title=Play]").click()</script>
+"""  # signs in place of a font from the network; and it plays once, as it opens
 
 
-def picture(draw: Callable[[Any, Any], None], result: Any, path: Path) -> None:
-    """Draw the result on a matplotlib figure and write that."""
-    from matplotlib.figure import Figure
+def animation(result: Result) -> dict[str, bytes]:
+    """Draw the training as a GIF, which plays once, and as a page with controls of its own."""
+    settings = result.settings
+    edges = result.frames[0]["edges"]
+    density = [statistics.NormalDist(settings.mu, settings.sigma).pdf(x) for x in edges]
+    style = {"font.size": 13, "figure.dpi": 90}
+    with new_figure(6.4, 4, **style) as figure, tempfile.TemporaryDirectory() as folder:
+        from matplotlib.animation import FuncAnimation
 
-    figure = Figure(figsize=(8, 5), layout=None if draw is animate else "constrained")  # slow at each frame
-    animate(figure, path, result) if draw is animate else (draw(figure, result), figure.savefig(path))
+        axes = figure.subplots()
+        right = axes.twinx()
+        figure.subplots_adjust(bottom=0.15)
+        bars = axes.stairs(density[1:], edges, fill=True, alpha=0.5, label="G(z)")
+        axes.plot(edges, density, "k", label=f"N({settings.mu:g}, {settings.sigma:g})")
+        (curve,) = right.plot(edges, edges, "C3", label="D(x)")
+        axes.set(xlabel="x", ylabel="density", ylim=(0, 2.5 * max(density)))
+        right.set(ylabel="D(x)", ylim=(0, 1), yticks=(0, 0.5, 1))
+        figure.legend(loc="upper right", bbox_to_anchor=(0.9, 0.88))
+
+        def show(frame: dict) -> None:
+            bars.set_data(frame["bars"])
+            curve.set_ydata(frame["D"])
+            axes.set_title(frame["title"])
+
+        movie = FuncAnimation(figure, show, result.frames, init_func=list)
+        movie.save(Path(folder, "training.gif"), "pillow", fps=8)
+        gif = Path(folder, "training.gif").read_bytes()
+        page = movie.to_jshtml(fps=8, default_mode="once")
+    page = BUTTONS + page[page.index("<script") :]
+    gif = gif.replace(REPEAT, b"")
+    return {"training.gif": gif, "training.html": page.encode()}
 
 
-@contextlib.contextmanager
-def events(graph: tf.Graph, settings: Settings, history: list[dict]) -> Iterator[Callable[[dict], None]]:
-    """Give a function that adds a row of metrics to TensorBoard's events, after the graph and those of the history."""
-    folder = os.path.join(settings.output_dir, "events")
-    with graph.as_default(), quiet():
-        writer = tf.summary.FileWriter(folder, graph)
-    with contextlib.closing(writer):
-        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), 0)  # here TensorBoard drops an older run's
+# ------------------------------------------------------------------ an unfinished run, its folder
+class RunFolder:
+    """A folder in which a run touches the files that this program wrote, and no others.
 
-        def write_event(row: dict) -> None:
-            values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in LOGGED]
-            with blamed(f"{folder} can't be written"):
-                writer.add_summary(tf.Summary(value=values), row["iteration"])
-                writer.flush()
+    It did not exist, was empty, or holds gan_1d.json, which lists the files that this program wrote
+    there and the folders that it made (with a slash behind). What is not on that list, or is
+    reached through a link, is never replaced or removed. Raises FileExistsError for other folders
+    and for what is in the way, BlockingIOError while another process uses the folder.
+    """
 
-        for row in history:
-            write_event(row)
-        yield write_event
+    LIST = "gan_1d.json"
+    PART = "gan_1d.part"  # a file that is being written, before it is put in its place
+
+    def __init__(self, path: str):
+        self.path = Path(path)
+        if os.path.lexists(path) and not self.path.is_dir():
+            raise FileExistsError(errno.EEXIST, "is not a folder", path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.lock = self.take_lock()
+        if not os.listdir(path):
+            (self.path / self.LIST).touch()  # empty, it lists nothing
+        try:
+            names = json.loads(self.read(self.LIST) or '{"files": []}')["files"]
+            self.listed = {self.LIST, self.PART, *names}
+            self.listed = {self.LIST, self.PART, *filter(self.has, names)}
+        except (ValueError, RecursionError, TypeError, KeyError, FileNotFoundError):
+            why = "is neither empty nor made by this program; choose another --output-dir"
+            raise FileExistsError(errno.EEXIST, why, path) from None
+
+    def take_lock(self) -> int | None:
+        """Lock the folder until this process ends, where the system can."""
+        try:
+            import fcntl
+
+            lock = os.open(self.path, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            why = "is in use by another run"
+            raise BlockingIOError(errno.EAGAIN, why, str(self.path)) from None
+        except (ImportError, OSError):  # Windows; a file system without locks
+            return None
+        return lock
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        if self.lock is not None:
+            os.close(self.lock)
+
+    def has(self, name: str) -> bool:
+        """Return whether a listed file or folder is there, and reached through no link."""
+        path = self.path / name
+        there = path.is_dir() if name.endswith("/") else path.is_file()
+        place = f"{self.path.resolve().as_posix()}/{name}".rstrip("/")
+        return name in self.listed and there and path.resolve().as_posix() == place
+
+    def check(self, name: str) -> list[str]:
+        """Return the name, after those of the folders above it.
+
+        Raises FileExistsError if one of them stands for something that this program did not write.
+        """
+        names = [f"{folder}/" for folder in PurePosixPath(name).parents[-2::-1]] + [name]
+        for place in names:
+            if os.path.lexists(self.path / place) and not self.has(place):
+                why = "is in the way: this program did not write it"
+                raise FileExistsError(errno.EEXIST, why, str(self.path / place))
+        return names
+
+    def claim(self, name: str) -> Path:
+        """List a file that is about to be written, make the folders above it, return its path."""
+        names = self.check(name)
+        if not self.listed.issuperset(names):
+            self.listed.update(names)
+            self.write_list()
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        return self.path / name
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
+        place = self.claim(name)
+        part = self.claim(self.PART)
+        try:
+            part.write_bytes(data)
+            os.replace(part, place)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(place)) from None
+
+    def write_list(self) -> None:
+        """Write the list of files."""
+        what = "Files that gan_1d.py wrote here, and may replace or remove; it touches no others."
+        content = {"what": what, "files": sorted(self.listed)}
+        self.write(self.LIST, json.dumps(content, indent=1).encode())
+
+    def read(self, name: str) -> bytes:
+        """Return a plain file's content: to open a pipe, say, might take forever."""
+        path = self.path / name
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "is not a plain file", str(path))
+        return path.read_bytes()
+
+    def remove(self, names: set[str]) -> None:
+        """Remove listed files, and those listed folders that are empty then."""
+        for name in sorted(filter(self.has, names), reverse=True):  # what is inside comes first
+            if not name.endswith("/"):
+                (self.path / name).unlink()
+            elif not os.listdir(self.path / name):
+                (self.path / name).rmdir()
+        self.listed = {self.LIST, self.PART, *filter(self.has, self.listed)}
+        self.write_list()
 
 
-def save_model(result: Result, path: Path) -> None:
-    """Write the networks as a SavedModel: `generate`, z to x, and `discriminate`, x to probability, each (batch, 1)."""
-    with tf.Graph().as_default(), tf.Session() as sess:
+class Stopper:
+    """Stops a run when a signal has come. `train` calls it at the start and after each call."""
+
+    stops = ()  # the iterations after which it must be called
+
+    def __init__(self, signals: list[int]):
+        self.signals = signals  # the numbers of those that have come
+
+    def begin(self, run: Run) -> None:
+        """Do nothing: the run begins at its start."""
+
+    def after_call(self, run: Run) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self.signals:
+            raise KeyboardInterrupt
+
+
+class RunKeeper(Stopper):
+    """Saves an unfinished run, continues it, and puts its results in place.
+
+    checkpoints/state.json holds the settings, the iteration, the history, and the checksums of
+    TensorFlow's checkpoint beside it and of itself: nothing that was damaged is continued. Raises
+    OSError for that, and FileExistsError if an unfinished run has other settings.
+    """
+
+    STATE = "checkpoints/state.json"
+    NAMES = ("summary.json", "metrics.csv", "samples.npy", "training.png", "distribution.png")
+    NAMES += ("training.gif", "training.html", "runs.csv", "runs.png", "saved_model/", "events/")
+
+    def __init__(self, folder: RunFolder, settings: Settings, signals: list[int]):
+        super().__init__(signals)
+        self.folder = folder
+        self.settings = settings
+        self.memory = f"ram://gan_1d-{id(self)}/"  # see `from_memory`
+        self.state = self.events = None
+        if settings.animate:  # at 64 iterations, more of them at first
+            self.stops = [1 + (settings.epoch - 1) * k * k // 63**2 for k in range(64)]
+        for name in (*self.NAMES, self.STATE):
+            folder.check(name)
+        if folder.has(self.STATE) and not settings.overwrite:
+            self.state = self.read_state()
+            for name, old in self.state["settings"].items():
+                new = getattr(settings, name)
+                if new != old and name not in ("output_dir", "overwrite"):
+                    why = f"holds an unfinished run with {flag(name)} {old}, not {new}: continue it"
+                    why += " by its own command, or replace it with --overwrite"
+                    raise FileExistsError(errno.EEXIST, why, settings.output_dir)
+
+    def read_state(self) -> dict:
+        """Return what was saved; raise OSError, which says what is wrong with it."""
+        name = self.STATE
+        why = "was changed or damaged: its checksum is wrong"
+        try:
+            state = json.loads(self.folder.read(name))
+            good = state.pop("checksum") == checksum(json.dumps(state).encode())
+            if good and state["settings"].keys() != vars(self.settings).keys():
+                why = "was written by another version of this program"
+                good = False
+            for name, expected in state["files"].items() if good else ():
+                good = good and checksum(self.folder.read(name)) == expected
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+            why = f"is not the state of a run: {error!r:.99}"
+            good = False
+        if not good:
+            why += "; --overwrite starts the run again"
+            raise OSError(errno.EINVAL, why, str(self.folder.path / name))
+        return state
+
+    def begin(self, run: Run) -> None:
+        """Save the start of a run, or set it to what was saved."""
+        if self.state is None:
+            return self.save(run)
+        for name in ("iteration", "history", "frames"):
+            setattr(run, name, self.state[name])
+        for name in self.state["files"]:
+            with tf.io.gfile.GFile(self.memory + name, "wb") as file:
+                file.write(self.folder.read(name))
+        with run.gan.graph.as_default():
+            run.gan.saver.restore(run.sess, self.prefix(run))
+
+    def after_call(self, run: Run) -> None:
+        """Save and draw what is due; raise KeyboardInterrupt if a signal has come."""
+        if run.iteration in self.stops:
+            run.frames.append(take_frame(run))
+        if self.settings.tensorboard:
+            self.write_events(run.gan.graph, run.history)
+        every = self.settings.checkpoint_every
+        if self.signals or run.iteration // every > self.state["iteration"] // every:
+            self.save(run)
+        super().after_call(run)
+
+    def prefix(self, run: Run) -> str:
+        """Return the path in memory of a checkpoint, less the endings that TensorFlow gives it."""
+        return f"{self.memory}checkpoints/iteration_{run.iteration}"
+
+    def save(self, run: Run) -> None:
+        """Save the variables, and how far the run is."""
+        with run.gan.graph.as_default():
+            prefix = self.prefix(run)
+            run.gan.saver.save(run.sess, prefix, write_meta_graph=False, write_state=False)
+        so_far = {name: getattr(run, name) for name in ("iteration", "history", "frames")}
+        self.write_state(from_memory(self.memory), **so_far)
+
+    def write_state(self, files: dict[str, bytes], **content: Any) -> None:
+        """Write a checkpoint's files, then the state that names them; remove those before."""
+        for name, data in files.items():
+            self.folder.write(name, data)
+        sums = {name: checksum(data) for name, data in files.items()}
+        self.state = {"settings": vars(self.settings), "files": sums, **content}
+        sealed = self.state | {"checksum": checksum(json.dumps(self.state).encode())}
+        self.folder.write(self.STATE, json.dumps(sealed).encode())
+        self.folder.remove(self.unfinished() - {*files, self.STATE})
+
+    def unfinished(self) -> set[str]:
+        """Return the names of what is there only as long as the run is unfinished."""
+        return {name for name in self.folder.listed if name.startswith("checkpoints/")}
+
+    def write_events(self, graph: tf.Graph, history: list[dict]) -> None:
+        """Write the rows that TensorBoard's file lacks; first, for a new file, the graph."""
+        contents = []
+        if self.events is None:
+            self.event_name = f"events/events.out.tfevents.{time.time():.0f}.gan_1d"
+            self.events = tf.io.TFRecordWriter(str(self.folder.claim(self.event_name)))
+            self.rows = 0
+            contents.append({"file_version": "brain.Event:2"})
+            contents.append({"session_log": tf.SessionLog(status=tf.SessionLog.START)})
+            contents.append({"graph_def": graph.as_graph_def(add_shapes=True).SerializeToString()})
+        for row in history[self.rows :]:
+            values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in row]
+            contents.append({"step": row["iteration"], "summary": tf.Summary(value=values)})
+        for content in contents:
+            self.events.write(tf.Event(wall_time=time.time(), **content).SerializeToString())
+        self.events.flush()
+        self.rows = len(history)
+
+    def finish(self, files: dict[str, bytes]) -> None:
+        """Write the results; once all are written, put them in place of older ones."""
+        for name, data in files.items():
+            self.folder.write(f"checkpoints/{name}", data)
+        for name in files:
+            os.replace(self.folder.path / "checkpoints" / name, self.folder.claim(name))
+        stay = {*files, self.folder.LIST}
+        if self.events is not None:
+            self.events.close()
+            stay.add(self.event_name)
+        self.folder.remove(self.folder.listed - self.unfinished() - stay)
+        self.folder.remove({self.STATE})  # from here on the run is finished
+        self.folder.remove(self.unfinished())
+
+
+def checksum(data: bytes) -> str:
+    """Return the SHA-256 of the data."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def from_memory(folder: str) -> dict[str, bytes]:
+    """Return, by name, the files that TensorFlow wrote to a folder in memory, and remove them.
+
+    On disk it writes to random names first, which a killed run would leave there.
+    """
+    files = {}
+    for path, _, names in tf.io.gfile.walk(folder):
+        for name in names:
+            place = f"{path.rstrip('/')}/{name}"
+            with tf.io.gfile.GFile(place, "rb") as file:
+                files[place.removeprefix(folder)] = file.read()
+            tf.io.gfile.remove(place)
+    return files
+
+
+# ------------------------------------------------------------------------------ what a run leaves
+def csv_file(rows: list[dict]) -> bytes:
+    """Return rows as CSV, with their names in the first line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def saved_model(result: Result) -> dict[str, bytes]:
+    """Return a SavedModel's files: `generate`, z to x, and `discriminate`, x to probability."""
+    memory = f"ram://gan_1d-model-{id(result)}/"
+    settings = result.settings
+    units = settings.hidden_size_g or settings.hidden_size
+    scale = settings.output_scale
+    config = tf.ConfigProto(device_count={"GPU": 0})
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
         z, x = (tf.placeholder(tf.float32, (None, 1), name) for name in "zx")
-        G, theta_g = Generator(z, hidden_size=result.settings.hidden_size).get_param()
-        D, theta_d = Discriminator(x, hidden_size=result.settings.hidden_size).get_param()
+        G, theta_g = Generator(z, hidden_size=units, output_scale=scale).get_param()
+        D, theta_d = Discriminator(x, hidden_size=settings.hidden_size).get_param()
         for variable in theta_g + theta_d:
-            sess.run(variable.initializer, {variable.initializer.inputs[1]: result.weights[variable.op.name]})
-        signature, builder = tf.saved_model.predict_signature_def, tf.saved_model.Builder(str(path))
-        named = {"generate": signature({"z": z}, {"x": G}), "discriminate": signature({"x": x}, {"probability": D})}
+            start = variable.initializer.inputs[1]
+            sess.run(variable.initializer, {start: result.weights[variable.op.name]})
+        signature = tf.saved_model.predict_signature_def
+        named = {"generate": signature({"z": z}, {"x": G})}
+        named["discriminate"] = signature({"x": x}, {"probability": D})
+        builder = tf.saved_model.Builder(f"{memory}saved_model")
         builder.add_meta_graph_and_variables(sess, [tf.saved_model.SERVING], named)
         builder.save()
+    return from_memory(memory)
 
 
-# What a run may leave beside checkpoints and events. An older run's don't stay beside a new run's.
-PLACES = "metrics.csv samples.npy training.png distribution.png training.gif saved_model runs.csv runs.png summary.json"
+def summary_file(settings: Settings, typed: str, seconds: dict, final: dict) -> bytes:
+    """Return, as JSON, the command, settings, versions, times and final metrics of a run."""
+    versions = {"python": sys.version.split()[0]}
+    for name in ("tensorflow", "numpy", "matplotlib"):
+        versions[name] = getattr(sys.modules.get(name), "__version__", "not loaded")
+    content = {"command": typed, "settings": vars(settings), "versions": versions}
+    content |= {"seconds": seconds, "final": final}
+    return f"{json.dumps(content, indent=2)}\n".encode()
 
 
-def save_results(settings: Settings, seconds: dict, final: dict, files: dict[str, Callable[[Path], Any]]) -> None:
-    """Have all files written in a folder beside; once they are complete they take the place of an older run's."""
-    folder, mark = Path(settings.output_dir), Path(settings.output_dir, "checkpoints")
-    beside = Path(tempfile.mkdtemp(dir=mark))
-
-    def summary(path: Path) -> None:  # written last, when the pictures have loaded matplotlib
-        modules = {"tensorflow": tf, "numpy": np, "matplotlib": sys.modules.get("matplotlib")}
-        versions = {name: getattr(module, "__version__", "not loaded") for name, module in modules.items()}
-        versions["python"] = sys.version.split()[0]
-        content = {"settings": vars(settings), "versions": versions, "seconds": seconds, "final": final}
-        path.write_text(json.dumps(content, indent=2) + "\n")
-
-    for name, write in (files := files | {"summary.json": summary}).items():
-        phase = "draw" if name.endswith(("png", "gif")) else "save"
-        with timed(seconds, phase), blamed(f"{folder / name} can't be written"):
-            write(beside / name)
-    written = sorted(folder.glob("events/events.out.tfevents.*"), key=os.path.getmtime)
-    for older in written[: -1 if settings.tensorboard else None]:
-        older.unlink()
-    for place in map(folder.joinpath, PLACES.split()):
-        if place.is_dir():
-            place.rename(beside / f"older_{place.name}")
-        os.replace(beside / place.name, place) if place.name in files else place.unlink(missing_ok=True)
-    (mark / "checkpoint").unlink(missing_ok=True)  # first, as nothing goes on from a part of them
-    shutil.rmtree(mark)
-    print(f"Written to {folder}: {', '.join(files)}" + ", events" * settings.tensorboard, flush=True)
+# ------------------------------------------------------------------------------- the command line
+IMPORT_SECONDS = 0.0  # what it took to load TensorFlow, if this file did it
+KINDS = {
+    "int": (numbers.Integral, int),
+    "float": (numbers.Real, float),
+    "bool": ((bool, np.bool_), bool),
+    "str": ((str, os.PathLike), os.fspath),
+}
 
 
-# ------------------------------------------------------------------------------------------------ the command line
+def flag(name: str) -> str:
+    """Return the flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def kind_of(field: dataclasses.Field) -> str:
+    """Return the name of the kind of value that a setting has."""
+    return field.type.split()[0]
+
+
+def allowed(field: dataclasses.Field) -> str:
+    """Return what a setting may be, in words."""
+    values = field.metadata["allowed"]
+    return {
+        "int": "a whole number from {:,} to {:,}",
+        "float": "a number from {:g} to {:g}",
+        "bool": "True or False",
+        "str": "one of " + ", ".join(map(str, values)) if values else "a path",
+    }[kind_of(field)].format(*values)
+
+
+def checked(field: dataclasses.Field, value: Any) -> Any:
+    """Return a setting's value as Python's own kind; raise ValueError if it is not allowed."""
+    if value is None is field.default:
+        return None
+    kind = kind_of(field)
+    values = field.metadata["allowed"]
+    accepted, convert = KINDS[kind]
+    good = isinstance(value, accepted) and (kind == "bool" or not isinstance(value, bool))
+    if good and values:
+        good = value in values if kind == "str" else values[0] <= value <= values[1]
+    if not good:
+        raise ValueError(f"{flag(field.name)} {value!r:.60}: must be {allowed(field)}")
+    return convert(value)
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise ValueError for a setting that is not allowed, alone or beside the others."""
+    for field in dataclasses.fields(settings):
+        object.__setattr__(settings, field.name, checked(field, getattr(settings, field.name)))
+    s = settings
+    units = max(s.hidden_size, s.hidden_size_g or 0, s.d_steps)
+    printable = 0 < len(s.output_dir) <= 1000 and s.output_dir.isprintable()
+    for name, good, must in (
+        ("low", s.low < s.high, f"below --high, {s.high:g}"),
+        ("sigma", s.sigma >= 1e-6 * abs(s.mu), "at least 1e-6 of --mu, or float32 can't hold it"),
+        ("size", s.size * units <= 10**8, f"at most {10**8 // units} with such layers and steps"),
+        ("runs", s.seed + s.runs <= 2**32, f"at most 2**32 - --seed, {2**32 - s.seed}"),
+        ("animate", s.plots or not s.animate, "without --no-plots"),
+        ("animate", s.runs == 1 or not s.animate, "without --runs"),
+        ("tensorboard", s.runs == 1 or not s.tensorboard, "without --runs"),
+        ("saved_model", s.runs == 1 or not s.saved_model, "without --runs"),
+        ("output_dir", printable, "a path of 1 to 1,000 printable characters"),
+        ("output_dir", "://" not in s.output_dir, "a folder of this machine"),
+    ):
+        if not good:
+            raise ValueError(f"{flag(name)} {getattr(s, name)!r:.60}: must be {must}")
+
+
 def parse_settings(argv: list[str] | None = None) -> Settings:
-    """Read `Settings` from the command line: each field is a flag, with --no- where it is on by default."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0], allow_abbrev=False)
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: error: {' '.join(message.split())}\n")  # one line
-    for field in dataclasses.fields(Settings):
-        text = field.metadata["help"]
-        flag = "--" + ("no_" * (field.default is True) + field.name).replace("_", "-")
+    """Read `Settings` from the command line: each field is a flag."""
+    about = (__doc__ or "").partition("\n\n")[0]
+    rule = (
+        "A run writes to a folder that is new, empty or made by this program, and touches no file "
+    )
+    rule += "there that it did not write. The same command continues a run that was interrupted."
+    like = {"description": about, "epilog": rule, "allow_abbrev": False}
+    parser = argparse.ArgumentParser("gan_1d.py", **like)
+    line = "gan_1d.py: error: {}\n"
+    parser.error = lambda message: parser.exit(2, line.format(" ".join(message.split())))
+    text = "the settings to begin with; other flags come on top (default: article). "
+    text += f"recommended is {flags(RECIPES['recommended'])}"
+    parser.add_argument("--recipe", choices=RECIPES, default="article", help=text)
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    for name, field in fields.items():
+        how = {"metavar": kind_of(field).upper()}
         if field.type == "bool":
-            parser.add_argument(flag, dest=field.name, action=f"store_{not field.default}".lower(), help=text)
-        else:
-            text += f"; {field.metadata['allowed']} (default: %(default)s)"
-            parser.add_argument(flag, default=field.default, metavar=field.type.upper(), help=text)
-    values = vars(parser.parse_args(argv))
+            how = {"action": argparse.BooleanOptionalAction}
+        text = f"{field.metadata['help']}; {allowed(field)} (default: {field.default})"
+        parser.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, help=text, **how)
+    given = vars(parser.parse_args(argv))
+    recipe = RECIPES[given.pop("recipe")]
+    for name, text in given.items():
+        with contextlib.suppress(ValueError):  # what stays a text is refused below
+            given[name] = KINDS[kind_of(fields[name])][1](text)
     try:
-        for field in dataclasses.fields(Settings):
-            with contextlib.suppress(ValueError):  # left as text, it is refused below
-                values[field.name] = {"int": int, "float": float}.get(field.type, lambda same: same)(values[field.name])
-        return Settings(**values)
+        return Settings(**recipe | given)
     except ValueError as error:
         parser.error(str(error))
 
 
-def print_line(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
+def flags(settings: dict[str, Any]) -> str:
+    """Return the flags that ask for these settings."""
+    words = []
+    for name, value in settings.items():
+        if isinstance(value, bool):
+            words.append(flag(name if value else f"no_{name}"))
+        else:
+            words += [flag(name), str(value)]
+    return shlex.join(words)
+
+
+def command(arguments: str) -> str:
+    """Return the command with these arguments, for the folder where the user is."""
+    words = [sys.executable, __file__]
+    for k, path in enumerate(words):
+        with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
+            words[k] = min(path, os.path.relpath(path), key=len)
+    if shutil.which("python") == sys.executable:
+        words[0] = "python"
+    return f"{shlex.join(words)} {arguments}".strip()
+
+
+def say(*lines: str) -> None:
+    """Print lines. A standard output that can't take them must not cost a run its results."""
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError as error:
+        complain(f"standard output: {error.strerror}")
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+
+def complain(line: str) -> None:
+    """Print a line to standard error, if that takes it."""
+    with contextlib.suppress(OSError):
+        print(f"gan_1d.py: {line}", file=sys.stderr, flush=True)
+
+
+def print_line(row: dict[str, float], D1_: Array, D2_: Array) -> None:
     """Print a logged iteration in one line."""
-    line = "iteration {iteration:6d}  D1 {d1_mean:.3f}  D2 {d2_mean:.3f}  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}"
-    print(line.format(**row), flush=True)
+    line = "iteration {iteration:6d}  D1 {d1_mean:.3f}  D2 {d2_mean:.3f}"
+    say((line + "  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}").format(**row))
 
 
-def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
-    """Print a logged iteration as the article does: its number, then a pair, for each sample of the batch."""
+def print_pairs(row: dict[str, float], D1_: Array, D2_: Array) -> None:
+    """Print a logged iteration as the article does: for each sample its number, then a pair."""
     pairs = zip(D1_[:, 0], D2_[:, 0], strict=True)
-    print("\n".join(f"{row['iteration']}\nD1: {d1} ,D2: {d2}" for d1, d2 in pairs), flush=True)
+    say(*(f"{row['iteration']}\nD1: {d1!s} ,D2: {d2!s}" for d1, d2 in pairs))
 
 
-def run_one(settings: Settings, checkpoints: Checkpoints) -> None:
-    """Train once, print a report and write the results."""
-    log = print_pairs if settings.print_pairs else print_line
-    with contextlib.closing(train_runs(settings, log, checkpoints)) as runs:
-        result = next(runs)
-    final, seconds = result.final, result.seconds
-    print(f"\nAfter {settings.epoch} iterations, D on {SAMPLES} fresh samples, G exactly:")
-    print("  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final))
-    print("  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final))
-    print("  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final))
-    print(f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}")
-    print(verdict(result), flush=True)
-    files = {"metrics.csv": partial(table, result.history), "samples.npy": lambda path: np.save(path, result.samples)}
-    draws = (draw_training, draw_distribution) if settings.plots else ()
-    files |= {f"{draw.__name__[5:]}.png": partial(picture, draw, result) for draw in draws}
-    files |= {"training.gif": partial(picture, animate, result)} if settings.animate else {}
-    files |= {"saved_model": partial(save_model, result)} if settings.saved_model else {}
-    save_results(settings, seconds, final, files)
-    phases = ", ".join(f"{phase} {time_taken:.1f}" for phase, time_taken in seconds.items())
-    print(f"Time: {sum(seconds.values()):.1f} s ({phases})", flush=True)
+def put_in_place(
+    keeper: RunKeeper, typed: str, seconds: dict, final: dict, files: dict, draw: Callable
+) -> str:
+    """Put a run's files and pictures in place; return what went wrong with these, or nothing."""
+    wrong = ""
+    if keeper.settings.plots:
+        try:
+            with timed(seconds, "draw"):
+                files |= draw()
+        except Exception as error:  # the numbers are worth more than the pictures
+            wrong = f"the pictures can't be drawn: {error!r:.200}"
+    files["summary.json"] = summary_file(keeper.settings, typed, seconds, final)
+    keeper.finish(files)
+    return wrong
 
 
-def run_many(settings: Settings, checkpoints: Checkpoints) -> None:
-    """Train many seeds, print a table of them, and write the results."""
-    columns = ("d1_mean", "d2_mean", "w1", "ks", "g_mean", "g_std")
+def run_one(settings: Settings, keeper: RunKeeper, typed: str) -> str:
+    """Train once, write the results and print a report; return what went wrong, or nothing."""
+    if keeper.state is not None:
+        i = keeper.state["iteration"]
+        say(f"Continuing the run in {settings.output_dir} at iteration {i} of {settings.epoch}.")
+    result = train(settings, print_pairs if settings.print_pairs else print_line, keeper)
+    final = result.final
+    seconds = {"import": IMPORT_SECONDS, **result.seconds}
+    samples = io.BytesIO()
+    np.save(samples, result.samples)
+    files = {"metrics.csv": csv_file(result.history), "samples.npy": samples.getvalue()}
+    if settings.saved_model:
+        files |= saved_model(result)
+    wrong = put_in_place(keeper, typed, seconds, final, files, partial(pictures, result))
+    taken = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
+    say(
+        f"\nAfter {settings.epoch} iterations (D judges {SAMPLES} fresh samples of each kind):",
+        "  D1 = D(x)      mean {d1_mean:.3f}, from {d1_min:.3f} to {d1_max:.3f}".format(**final),
+        "  D2 = D(G(z))   mean {d2_mean:.3f}, from {d2_min:.3f} to {d2_max:.3f}".format(**final),
+        "  G(z)           mean {g_mean:.3f}, standard deviation {g_std:.3f}".format(**final),
+        f"  real data      mean {settings.mu:.3f}, standard deviation {settings.sigma:.3f}",
+        *verdict(final, settings),
+        f"Written to {settings.output_dir}: {', '.join(files)}",
+        f"Time: {sum(seconds.values()):.1f} s ({taken})",
+    )
+    return wrong
 
-    def line(row: dict[str, float]) -> None:
-        marks = ", ".join("yes" if passed else "no" for passed in judge(row, settings))
-        print(f"{row['seed']:4d}", *(f"{row[name]:8.3f}" for name in columns), marks, sep="  ", flush=True)
 
-    print("seed", *(f"{name:>8}" for name in columns), "D near 0.5, G matches", sep="  ", flush=True)
-    rows, seconds = checkpoints.done, {}  # those of an interrupted run, when it is resumed
-    for row in rows:
-        line(row)
-    for result in train_runs(dataclasses.replace(settings, log_every=settings.epoch), checkpoints=checkpoints):
-        rows.append({"seed": result.settings.seed} | {name: result.final[name] for name in columns})
-        line(rows[-1])
-        seconds = result.seconds
+RUN_COLUMNS = ("d1_mean", "d2_mean", "w1", "ks", "told_apart_by", "tail_error", "g_mean", "g_std")
+TABLE_HEAD = "seed  d1_mean  d2_mean       w1       ks  told_apart_by  tail_error   g_mean    g_std"
+TABLE_HEAD += "  D near 0.5  G as near as a batch"
+
+
+def table_line(row: dict[str, float], settings: Settings) -> str:
+    """Return a row of runs.csv as a line of the table that is printed."""
+    line = "{seed:4d} {d1_mean:8.3f} {d2_mean:8.3f} {w1:8.3f} {ks:8.4f} {told_apart_by:14,d}"
+    line += " {tail_error:11.3f} {g_mean:8.3f} {g_std:8.3f}"
+    near_half, matches = ("yes" if good else "no" for good in judge(row, settings))
+    return f"{line.format(**row)}  {near_half:10}  {matches}"
+
+
+def table_end(rows: list[dict], settings: Settings) -> str:
+    """Return the line below that table."""
+    line = "W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.4f}, worst "
+    line += "{ks_worst:.4f}. Told apart by: median {told_apart_by_median:,.0f}, fewest "
+    line += "{told_apart_by_worst:,}. Tail error: median {tail_error_median:.2f}. D near 0.5: "
+    line += "{d_near_half:.0%}, all within {d_worst:.3f}. G as near as a batch: {g_matches:.0%}."
+    return line.format(**summarise(rows, settings))
+
+
+def table(rows: list[dict], settings: Settings) -> list[str]:
+    """Return the lines of the table of many runs, each row a seed and its final metrics."""
+    lines = [table_line(row, settings) for row in rows]
+    return [TABLE_HEAD, *lines, table_end(rows, settings)]
+
+
+def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
+    """Train many seeds, print a table of them and write it; return what went wrong, or nothing."""
+    seconds = {"import": IMPORT_SECONDS}
+    rows = []
+    if keeper.state is not None:
+        rows = keeper.state["rows"]
+        say(f"Continuing the runs in {settings.output_dir} after {len(rows)} of {settings.runs}.")
+    say(TABLE_HEAD, *(table_line(row, settings) for row in rows))
+    seeds = range(settings.seed + len(rows), settings.seed + settings.runs)
+    with timed(seconds, "train"):
+        for result in train_many(settings, seeds, Stopper(keeper.signals)):
+            final = {name: result.final[name] for name in RUN_COLUMNS}
+            rows.append({"seed": result.settings.seed, **final})
+            keeper.write_state({}, rows=rows)
+            say(table_line(rows[-1], settings))
     final = summarise(rows, settings)
-    text = "W1: median {w1_median:.3f}, worst {w1_worst:.3f}. KS: median {ks_median:.3f}, worst {ks_worst:.3f}. "
-    print((text + "D near 0.5: {d_near_half:.0%}. G matches: {g_matches:.0%}.").format(**final), flush=True)
-    pictures = {"runs.png": partial(picture, draw_runs, (settings, rows))} if settings.plots else {}
-    save_results(settings, seconds, final, {"runs.csv": partial(table, rows)} | pictures)
-
-
-def summarise(finals: list[dict], settings: Settings) -> dict[str, float]:
-    """Return the median and the worst W1 and KS of many runs' final metrics, and the shares that pass (see `judge`)."""
-    w1, ks = ([final[name] for final in finals] for name in ("w1", "ks"))
-    near_half, matches = np.mean([judge(final, settings) for final in finals], axis=0).tolist()
-    medians = {"w1_median": statistics.median(w1), "ks_median": statistics.median(ks)}
-    return medians | {"w1_worst": max(w1), "ks_worst": max(ks), "d_near_half": near_half, "g_matches": matches}
+    files = {"runs.csv": csv_file(rows)}
+    draw = partial(runs_picture, rows, settings)
+    wrong = put_in_place(keeper, typed, seconds, final, files, draw)
+    say(table_end(rows, settings), f"Written to {settings.output_dir}: {', '.join(files)}")
+    return wrong
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    settings, received = parse_settings(argv), []
+    words = sys.argv[1:] if argv is None else argv
+    settings = parse_settings(words)
+    typed = command(shlex.join(word for word in words if word != "--overwrite"))
+    signals = []
+    before = {}
 
-    def stop(number: int, frame: Any) -> None:  # at the next whole call; a second signal ends it at once
-        received.append(number)
+    def note(number: int, _: Any) -> None:  # a second one ends the process at once
+        signals.append(number)
         signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, note)
+    tf.logging.set_verbosity(tf.logging.ERROR)  # no remarks on calls that are deprecated
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    stdout = sys.stdout
+    status = 1
     try:
-        checkpoints = Checkpoints(settings, received)
-        if checkpoints.finished:
-            print(f"Nothing to do: the run in {settings.output_dir} is finished.", flush=True)
-            return 0
-        run_one(settings, checkpoints) if settings.runs == 1 else run_many(settings, checkpoints)
-        return 0
-    except Ended as error:
-        status, message = error.args
+        with contextlib.closing(RunFolder(settings.output_dir)) as folder:
+            keeper = RunKeeper(folder, settings, signals)
+            for line in out_of_reach(settings):
+                say(line)
+            wrong = (run_one if settings.runs == 1 else run_many)(settings, keeper, typed)
+            status = 1 if wrong or sys.stdout is not stdout else 0
+    except KeyboardInterrupt:
+        wrong = f"stopped; to continue:\n  {typed}"
+        status = 128 + signals[0]
     except OSError as error:
-        status, message = 1, f"{error.filename2 or error.filename or 'standard output'}: {error.strerror or error}"
+        wrong = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if isinstance(error, (FileExistsError, BlockingIOError)):
+            status = 2
     except tf.errors.OpError as error:
-        status, message = 1, cause(error)
+        lines = [line for line in error.message.splitlines() if line.strip() == line != ""]
+        wrong = f"{type(error).__name__}: {lines[-1] if lines else ''}"
+    except (FloatingPointError, MemoryError) as error:
+        wrong = str(error) or "out of memory"
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    print(f"gan_1d.py: error: {message}" if status < 128 else f"\n{message}", file=sys.stderr)
+    if wrong:
+        complain(f"error: {wrong}")
     return status
 
 
+@contextlib.contextmanager
+def without_remarks() -> Iterator[None]:
+    """Pass standard error through a child process that drops TensorFlow's remarks on the machine.
+
+    Some of them ignore its log level. What is fatal passes, and so a process that dies says why.
+    Where somebody has set that level, or a system can't fork, nothing is dropped.
+    """
+    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass  # the number of a closed standard stream must not go to another file
+    os.close(null)
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not hasattr(os, "fork"):
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr = os.dup(2)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(Exception), open(reader, "rb") as lines:
+            os.close(writer)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for line in lines:
+                if not re.match(rb"[IWE]\d{4} |WARNING: All log messages before", line):
+                    os.write(2, line)
+        os._exit(0)
+    os.dup2(writer, 2)
+    os.close(writer)
+    os.close(reader)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.waitpid(child, 0)
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Import TensorFlow quickly, or raise SystemExit, which says in one line why that can't be."""
+    gc.disable()  # collecting garbage among all that it makes would take half a second
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load_matplotlib()
+            yield
+    except (Exception, KeyboardInterrupt) as error:
+        why = str(error) or type(error).__name__
+        raise SystemExit(f"gan_1d.py: error: TensorFlow can't be loaded: {why}") from None
+    finally:
+        gc.enable()
+        if sys.modules.get("matplotlib", True) is None:
+            del sys.modules["matplotlib"]
+
+
+def load_matplotlib() -> None:
+    """Load matplotlib before TensorFlow does, which does not cope with a broken configuration."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    for _ in ("as the user has it", "without MPLBACKEND, which files do not need"):
+        with contextlib.suppress(ImportError, ValueError):
+            import matplotlib  # noqa: F401
+
+            return
+        os.environ.pop("MPLBACKEND", None)
+        for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+            del sys.modules[name]
+    sys.modules["matplotlib"] = None  # a broken matplotlibrc: no pictures
+
+
 if __name__ == "__main__":
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (quiet() needs one)
-    gc.set_threshold(10**6)  # going through the objects that TensorFlow makes as it loads takes half a second
-    os._exit(main())  # all is written: TensorFlow's own way out takes a third of a second more
+    with without_remarks():
+        began = time.perf_counter()
+        with loading():
+            import tensorflow.compat.v1 as tf
+        IMPORT_SECONDS = time.perf_counter() - began
+        status = main()
+    sys.exit(status)

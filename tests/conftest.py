@@ -1,19 +1,136 @@
-"""Let the tests import gan_1d.py from the folder above, and run in two processes; Hypothesis's files don't stay."""
+"""Let the tests import gan_1d.py from the folder above; helpers that more than one file uses."""
 
+import collections
+import contextlib
+import copy
+import fcntl
+import functools
+import io
+import json
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 HOME = tempfile.TemporaryDirectory(prefix="hypothesis_")  # removed when Python ends
 set_hypothesis_home_dir(HOME.name)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Use two processes, unless the command line says how many; those that xdist has started start no others."""
-    if getattr(config.option, "numprocesses", 0) is None and not hasattr(config, "workerinput"):
-        config.option.numprocesses = 2
+    """Use two processes, unless the command line says how many, or asks for the debugger."""
+    option = config.option
+    started = hasattr(config, "workerinput")  # a process that xdist started starts no others
+    if getattr(option, "numprocesses", 0) is None and not option.usepdb and not started:
+        option.numprocesses = min(2, os.cpu_count())
+
+
+def run_command(*arguments, cwd, source=ROOT / "gan_1d.py", **options):
+    """Run `python gan_1d.py` as a process of its own; return what subprocess.run returns."""
+    words = [sys.executable, str(source), *map(str, arguments)]
+    like = {"capture_output": True, "text": True, "check": False} | options
+    return subprocess.run(words, cwd=cwd, **like)
+
+
+@pytest.fixture(scope="session")
+def article_run(tmp_path_factory):
+    """Run `python gan_1d.py` once for all tests, in an empty folder, from a copy of the source.
+
+    Returns what subprocess.run returns, with the folders of its results and of its source.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "article_run"
+    place.mkdir(exist_ok=True)
+    with open(place / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a test run share it
+        if not (place / "run.json").exists():
+            (place / "source").mkdir()
+            (place / "here").mkdir()
+            source = shutil.copy(ROOT / "gan_1d.py", place / "source")
+            (place / "source").chmod(0o555)
+            env = {name: os.environ[name] for name in os.environ if not name.startswith("TF_")}
+            run = run_command(cwd=place / "here", source=source, env=env)
+            (place / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+    run = subprocess.CompletedProcess([], *json.loads((place / "run.json").read_text()))
+    run.folder = place / "here" / "outputs" / "latest"
+    run.source = place / "source"
+    return run
+
+
+@functools.cache
+def built(**settings):
+    """Build a GAN, once in a process."""
+    import gan_1d
+
+    return gan_1d.GAN(gan_1d.Settings(**settings))
+
+
+@functools.cache
+def trained(**settings):
+    """Train a GAN, once in a process; by default uncompiled, which takes less time."""
+    import gan_1d
+
+    return gan_1d.train(gan_1d.Settings(**{"xla": False} | settings))
+
+
+class Finished(NamedTuple):
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+def call_main(*arguments, stdout=None, stderr=None):
+    """Run the command in this process; return its exit status and what it printed."""
+    import gan_1d
+
+    out, err = stdout or io.StringIO(), stderr or io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = gan_1d.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code
+    read = [stream.getvalue() if hasattr(stream, "getvalue") else "" for stream in (out, err)]
+    return Finished(status, *read)
+
+
+@pytest.fixture(scope="module")
+def graphs_are_built_once():
+    """Keep graphs and sessions from one run to the next: they hold nothing of a run but variables.
+
+    To build a graph and to open a session takes a hundred times as long as a tiny run.
+    """
+    import gan_1d
+
+    apart = {"seed", "runs", "jobs", "log_every", "checkpoint_every", "output_dir", "overwrite"}
+    apart |= {"print_pairs", "plots", "animate", "tensorboard", "saved_model"}
+    build, graphs, waiting = gan_1d.GAN, {}, collections.defaultdict(list)
+
+    def get(settings=None):
+        settings = settings or gan_1d.Settings()
+        parts = vars(settings).items()
+        key = tuple((name, value) for name, value in parts if name not in apart)
+        if key not in graphs:
+            graphs[key] = build(settings)
+        gan = copy.copy(graphs[key])
+        gan.settings = settings
+        gan.session = lambda: session(graphs[key], waiting[key])
+        return gan
+
+    def session(gan, idle):
+        sess = idle.pop() if idle else gan.session()
+        sess.close = lambda: idle.append(sess)
+        return sess
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gan_1d, "GAN", get)
+        yield

@@ -1,4 +1,4 @@
-"""The article's algorithm in float64 NumPy, gradients derived by hand: an independent check of the TensorFlow graph."""
+"""The algorithm in float64 NumPy, gradients derived by hand: a check that shares no code."""
 
 import numpy as np
 
@@ -19,8 +19,9 @@ def backward(inputs, theta, layers, grad):
     frac1, frac2, _ = layers
     grad2 = grad @ weight3.T * (1 - frac2**2)
     grad1 = grad2 @ weight2.T * (1 - frac1**2)
-    pairs = ((inputs, grad1), (frac1, grad2), (frac2, grad))
-    gradients = [g for before, after in pairs for g in (before.T @ after, after.sum(0, keepdims=True))]
+    gradients = []
+    for before, after in ((inputs, grad1), (frac1, grad2), (frac2, grad)):
+        gradients += [before.T @ after, after.sum(0, keepdims=True)]
     return gradients, grad1 @ weight1.T
 
 
@@ -29,52 +30,112 @@ def sigmoid(logit):
     return 1 / (1 + np.exp(-logit))
 
 
-def generate(z, theta_g):
+def generate(z, theta_g, scale=5):
     """Return G(z)."""
-    return 5 * np.tanh(forward(z, theta_g)[2])
+    return scale * np.tanh(forward(z, theta_g)[2])
 
 
-def gradient_d(x, z, theta_g, theta_d):
-    """Return the gradient of 1 - mean(log D1 + log(1 - D2)) with respect to theta_d."""
-    total = 0
-    for inputs, slope in ((x, lambda D: D - 1), (generate(z, theta_g), lambda D: D)):
+def discriminate(x, theta_d):
+    """Return D(x)."""
+    return sigmoid(forward(x, theta_d)[2])
+
+
+def minimised_d(x, z, theta_g, theta_d, scale=5):
+    """Return what D's step minimises: 1 - mean(log D1 + log(1 - D2))."""
+    D1, D2 = discriminate(x, theta_d), discriminate(generate(z, theta_g, scale), theta_d)
+    return 1 - np.mean(np.log(D1) + np.log(1 - D2))
+
+
+def minimised_g(z, theta_g, theta_d, scale=5):
+    """Return what G's step minimises: 1 - mean(log D2)."""
+    return 1 - np.mean(np.log(discriminate(generate(z, theta_g, scale), theta_d)))
+
+
+def gradient_d(x, z, theta_g, theta_d, scale=5):
+    """Return the gradient of `minimised_d` with respect to theta_d."""
+    total = [0] * 6
+    for inputs, real in ((x, 1), (generate(z, theta_g, scale), 0)):
         layers = forward(inputs, theta_d)
-        gradients, _ = backward(inputs, theta_d, layers, slope(sigmoid(layers[2])) / len(inputs))
-        total = [a + b for a, b in zip(total, gradients, strict=True)] if total else gradients
+        slope = (sigmoid(layers[2]) - real) / len(inputs)
+        gradients, _ = backward(inputs, theta_d, layers, slope)
+        total = [a + b for a, b in zip(total, gradients, strict=True)]
     return total
 
 
-def gradient_g(z, theta_g, theta_d):
-    """Return the gradient of 1 - mean(log D2) with respect to theta_g."""
+def gradient_g(z, theta_g, theta_d, scale=5):
+    """Return the gradient of `minimised_g` with respect to theta_g."""
     layers_g = forward(z, theta_g)
-    G = 5 * np.tanh(layers_g[2])
+    G = scale * np.tanh(layers_g[2])
     layers_d = forward(G, theta_d)
     _, grad_G = backward(G, theta_d, layers_d, (sigmoid(layers_d[2]) - 1) / len(z))
-    gradients, _ = backward(z, theta_g, layers_g, grad_G * (5 - G**2 / 5))
+    gradients, _ = backward(z, theta_g, layers_g, grad_G * (scale - G**2 / scale))
+    return gradients
+
+
+def penalty(x, theta_d, gamma):
+    """Return R1: gamma / 2 * mean(slope of D's logit at x, squared)."""
+    _, slopes = backward(x, theta_d, forward(x, theta_d), np.ones((len(x), 1)))
+    return gamma / 2 * np.mean(np.square(slopes))
+
+
+def differences(objective, theta, step=1e-6):
+    """Return the gradient of `objective()` with respect to theta, from finite differences."""
+    gradients = [np.zeros_like(value) for value in theta]
+    for value, gradient in zip(theta, gradients, strict=True):
+        for index in np.ndindex(value.shape):
+            start = value[index]
+            value[index] = start + step
+            above = objective()
+            value[index] = start - step
+            gradient[index] = (above - objective()) / (2 * step)
+            value[index] = start
     return gradients
 
 
 class Momentum:
     """Momentum descent, its rate multiplied by 0.95 after every epoch // 4 of its own steps."""
 
-    def __init__(self, theta, epoch):
-        self.theta, self.interval, self.steps = theta, epoch // 4, 0
+    def __init__(self, theta, epoch, learning_rate=0.01, momentum=0.6, decay_rate=0.95):
+        self.theta, self.interval, self.steps = theta, max(1, epoch // 4), 0
+        self.learning_rate, self.momentum, self.decay_rate = learning_rate, momentum, decay_rate
         self.velocity = [np.zeros_like(value) for value in theta]
+
+    def rate(self, steps_ago=0):
+        """Return the rate of the next step, or of one that was taken."""
+        return self.learning_rate * self.decay_rate ** ((self.steps - steps_ago) // self.interval)
 
     def step(self, gradients):
         """Take one step."""
-        rate = 0.01 * 0.95 ** (self.steps // self.interval)
+        rate = self.rate()
         for value, velocity, gradient in zip(self.theta, self.velocity, gradients, strict=True):
-            velocity *= 0.6
+            velocity *= self.momentum
             velocity += gradient
             value -= rate * velocity
         self.steps += 1
 
 
-def train(theta_g, theta_d, x, z, epoch):
-    """Train in place: x (epoch, 2, size, 1) and z (epoch, 3, size, 1) hold each iteration's batches."""
-    optimizer_g, optimizer_d = Momentum(theta_g, epoch), Momentum(theta_d, epoch)
-    for i in range(epoch):
-        for j in range(2):
-            optimizer_d.step(gradient_d(x[i, j], z[i, j], theta_g, theta_d))
-        optimizer_g.step(gradient_g(z[i, 2], theta_g, theta_d))
+class Adam(Momentum):
+    """Adam (Kingma and Ba 2015, algorithm 1), its rate falling as above."""
+
+    def __init__(self, theta, epoch, learning_rate=0.01, beta1=0.9, decay_rate=0.95):
+        super().__init__(theta, epoch, learning_rate, beta1, decay_rate)
+        self.square = [np.zeros_like(value) for value in theta]
+
+    def step(self, gradients):
+        """Take one step."""
+        rate, beta1, t = self.rate(), self.momentum, self.steps + 1
+        for k, gradient in enumerate(gradients):
+            self.velocity[k] = beta1 * self.velocity[k] + (1 - beta1) * gradient
+            self.square[k] = 0.999 * self.square[k] + 0.001 * gradient**2
+            mean, square = self.velocity[k] / (1 - beta1**t), self.square[k] / (1 - 0.999**t)
+            self.theta[k] -= rate * mean / (np.sqrt(square) + 1e-8)
+        self.steps += 1
+
+
+def train(optimizer_g, optimizer_d, x, z, scale=5):
+    """Train in place: x (iterations, d_steps, size, 1) and z (iterations, d_steps + 1, size, 1)."""
+    theta_g, theta_d = optimizer_g.theta, optimizer_d.theta
+    for i in range(len(x)):
+        for j in range(x.shape[1]):
+            optimizer_d.step(gradient_d(x[i, j], z[i, j], theta_g, theta_d, scale))
+        optimizer_g.step(gradient_g(z[i, -1], theta_g, theta_d, scale))
