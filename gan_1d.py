@@ -673,11 +673,11 @@ def evaluate(run: Run) -> Result:
     gan, settings = run.gan, run.settings
     rng = np.random.default_rng([settings.seed, 0, 1])  # the key of no block
     real_data_load, gen_data_load = data_loaders(settings, SAMPLES, rng)
-    x = real_data_load.next_batch()
+    real_data = real_data_load.next_batch()
     samples = run.sess.run(gan.sampled, {gan.z_node: gen_data_load.next_batch()})
     z, G = generate(run)
     final = distance_to_target(G, settings)
-    for name, judged in (("d1", x), ("d2", samples)):
+    for name, judged in (("d1", real_data), ("d2", samples)):
         D = run.sess.run(gan.D1, {gan.x_node: judged})
         for statistic in ("mean", "min", "max"):
             final[f"{name}_{statistic}"] = float(getattr(D, statistic)())
@@ -687,7 +687,8 @@ def evaluate(run: Run) -> Result:
     weights = run.sess.run(gan.theta_sampled + gan.theta_d)
     weights = {v.op.name: w for v, w in zip(gan.theta_g + gan.theta_d, weights, strict=True)}
     so_far = run.history, run.frames, run.seconds
-    arrays = samples, x[: settings.size], np.hstack([z, G]).T, curve
+    batch = data_loaders(settings, settings.size, rng)[0].next_batch()
+    arrays = samples, batch, np.hstack([z, G]).T, curve
     return Result(settings, final, *so_far, *arrays, weights)
 
 
@@ -729,13 +730,14 @@ def train_many(settings: Settings, seeds: range, keeper: Stopper | None = None) 
 RECIPES = {
     "article": {},
     "recommended": {  # a D that keeps up with G at every point pulls G's quantiles home
+        "epoch": 15_000,
         "optimizer": "adam",
         "beta1": 0.0,  # D and G circle each other less if the steps have no momentum
-        "d_steps": 8,  # D is to be near the best D for this G
+        "d_steps": 5,  # D is to be near the best D for this G
         "learning_rate": 0.015,  # and faster than G: Heusel et al. 2017, two time scales
-        "learning_rate_g": 0.0015,
-        "decay_rate": 0.92,  # D's rate falls to a twelfth, as its steps are 8 times as many
-        "r1_gamma": 0.08,  # D's slope follows the gap between the distributions, and is no steeper
+        "learning_rate_g": 0.0012,
+        "decay_rate": 0.9,  # D's rate falls to an eighth, as its steps are 5 times as many
+        "r1_gamma": 0.1,  # D's slope follows the gap between the distributions, and is no steeper
         "ema_decay": 0.999,  # what is left of the circling is averaged out
         "init": "fan_in",  # units bend at different places, the tails among them
         "hidden_size": 12,
@@ -755,26 +757,30 @@ def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
     return near_half, final["ks"] < yardstick(settings)[0]
 
 
+def reach_of(settings: Settings) -> float:
+    """Return the output scale that reaches the target: 1 in 400 of its numbers lie beyond."""
+    return abs(settings.mu) + 3 * settings.sigma
+
+
 def out_of_reach(settings: Settings) -> list[str]:
     """Return a line if a part of the target lies where G's output can't, otherwise none."""
     mu, sigma, scale = settings.mu, settings.sigma, settings.output_scale
-    needed = math.ceil(abs(mu) + 3 * sigma)
+    if reach_of(settings) <= scale:
+        return []
     line = f"N({mu:g}, {sigma:g}) reaches beyond ±{scale:g}, where G's output ends; "
-    return [f"{line}--output-scale {needed} would reach it."] if needed > scale else []
+    return [f"{line}--output-scale {math.ceil(reach_of(settings))} would reach it."]
 
 
 def advice(settings: Settings) -> list[str]:
     """Return lines that say what to try, if anything better is known for this target."""
     recipe = RECIPES["recommended"]
-    needed = math.ceil(abs(settings.mu) + 3 * settings.sigma)
-    scale = max(needed, Settings.output_scale)
-    if settings == dataclasses.replace(settings, **recipe) and settings.output_scale >= needed:
-        return []
     if abs(settings.mu) > 10 * settings.sigma:
         return ["No recipe for such a target is known here. N(0, 1) is one that can be learned."]
+    if settings == dataclasses.replace(settings, **recipe) and not out_of_reach(settings):
+        return []
     new = {"output_dir": os.path.normpath(settings.output_dir) + "-recommended"}
     new |= {name: getattr(settings, name) for name in ("mu", "sigma", "seed", "xla", "plots")}
-    new |= {"output_scale": scale}
+    new |= {"output_scale": max(math.ceil(reach_of(settings)), Settings.output_scale)}
     new = {name: value for name, value in new.items() if value != getattr(Settings, name)}
     return ["The recommended recipe:", f"  {command(f'--recipe recommended {flags(new)}')}"]
 
@@ -986,13 +992,12 @@ class RunFolder:
             raise FileExistsError(errno.EEXIST, "is not a folder", path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.lock = self.take_lock()
-        if not os.listdir(path):
-            (self.path / self.LIST).touch()  # empty, it lists nothing
         try:
-            names = json.loads(self.read(self.LIST) or '{"files": []}')["files"]
-            self.listed = {self.LIST, self.PART, *names}
-            self.listed = {self.LIST, self.PART, *filter(self.has, names)}
-        except (ValueError, RecursionError, TypeError, KeyError, FileNotFoundError):
+            self.read_list()
+        except (ValueError, RecursionError, TypeError, KeyError, OSError) as error:
+            self.close()
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                raise
             why = "is neither empty nor made by this program; choose another --output-dir"
             raise FileExistsError(errno.EEXIST, why, path) from None
 
@@ -1022,6 +1027,14 @@ class RunFolder:
         there = path.is_dir() if name.endswith("/") else path.is_file()
         place = f"{self.path.resolve().as_posix()}/{name}".rstrip("/")
         return name in self.listed and there and path.resolve().as_posix() == place
+
+    def read_list(self) -> None:
+        """Read the list of files; begin one in an empty folder."""
+        if not os.listdir(self.path):
+            (self.path / self.LIST).touch()  # empty, it lists nothing
+        names = json.loads(self.read(self.LIST) or '{"files": []}')["files"]
+        self.listed = {self.LIST, self.PART, *names}
+        self.listed = {self.LIST, self.PART, *filter(self.has, names)}
 
     def check(self, name: str) -> list[str]:
         """Return the name, after those of the folders above it.
@@ -1157,6 +1170,7 @@ class RunKeeper(Stopper):
                 file.write(self.folder.read(name))
         with run.gan.graph.as_default():
             run.gan.saver.restore(run.sess, self.prefix(run))
+        from_memory(self.memory)  # removes them there
 
     def after_call(self, run: Run) -> None:
         """Save and draw what is due; raise KeyboardInterrupt if a signal has come."""
@@ -1245,6 +1259,8 @@ def from_memory(folder: str) -> dict[str, bytes]:
             with tf.io.gfile.GFile(place, "rb") as file:
                 files[place.removeprefix(folder)] = file.read()
             tf.io.gfile.remove(place)
+    with contextlib.suppress(tf.errors.NotFoundError):  # not every writer makes folders there
+        tf.io.gfile.rmtree(folder)
     return files
 
 
@@ -1398,6 +1414,8 @@ def flags(settings: dict[str, Any]) -> str:
     for name, value in settings.items():
         if isinstance(value, bool):
             words.append(flag(name if value else f"no_{name}"))
+        elif str(value).startswith("-"):
+            words.append(f"{flag(name)}={value}")  # on its own, -1e-05 would be read as a flag
         else:
             words += [flag(name), str(value)]
     return shlex.join(words)
@@ -1629,7 +1647,7 @@ def loading() -> Iterator[None]:
             load_matplotlib()
             yield
     except (Exception, KeyboardInterrupt) as error:
-        why = str(error) or type(error).__name__
+        why = " ".join(str(error).split()) or type(error).__name__
         raise SystemExit(f"gan_1d.py: error: TensorFlow can't be loaded: {why}") from None
     finally:
         gc.enable()

@@ -36,12 +36,12 @@ INGREDIENTS = {  # one change to the recommended recipe a row
     "the recommended recipe": {},
     "without R1: `--r1-gamma 0`": {"r1_gamma": 0},
     "without the average: `--ema-decay 0`": {"ema_decay": 0},
-    "one rate for both: `--learning-rate-g 0.02`": {"learning_rate_g": 0.02},
+    "one rate for both: `--learning-rate-g 0.015`": {"learning_rate_g": 0.015},
     "Adam's usual `--beta1 0.9`": {"beta1": 0.9},
-    "the article's `--optimizer momentum`, at 0.2 and 0.01": {
+    "the article's `--optimizer momentum`, at 0.2 and 0.016": {
         "optimizer": "momentum",
         "learning_rate": 0.2,
-        "learning_rate_g": 0.01,
+        "learning_rate_g": 0.016,
     },
     "the article's `--init normal`": {"init": "normal"},
     "`--init glorot_uniform`": {"init": "glorot_uniform"},

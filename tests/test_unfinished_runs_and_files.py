@@ -46,6 +46,14 @@ LONG += shlex.split("--checkpoint-every 35 --no-xla --no-plots --tensorboard --s
 
 
 # ----------------------------------------------------------------------------------------- helpers
+@pytest.fixture(autouse=True)
+def interrupts_arrive():
+    """Undo what a shell does to what it starts in the background: it has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def tree(folder):
     """Return what is below a folder, by path: files' bytes, links' targets; links lead nowhere."""
     found = {}
@@ -90,9 +98,12 @@ class Disk:
         sys.addaudithook(self.watch)
 
     @contextlib.contextmanager
-    def failing(self, folder, at, fault):
-        """Raise what `fault(path)` returns, or do what it does, from change number `at` on."""
-        self.folder, self.left, self.fault = str(folder), at, fault
+    def failing(self, folder, at, fault, reading=False):
+        """Raise what `fault(path)` returns, or do what it does, from change number `at` on.
+
+        With `reading`, a file that is opened to be read counts as well.
+        """
+        self.folder, self.left, self.fault, self.reading = str(folder), at, fault, reading
         self.changes = 0  # how many there were
         self.opened = None  # the file that may be half written, if the process ends now
         try:
@@ -107,7 +118,8 @@ class Disk:
         path = arguments[0]
         if not isinstance(path, (str, os.PathLike)) or not f"{path}/".startswith(self.folder):
             return
-        if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        writes = event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if not writes and not self.reading:
             return
         if event == "os.mkdir" and os.path.isdir(path):
             return
@@ -117,7 +129,7 @@ class Disk:
             error = self.fault(path)
             if error is not None:
                 raise error
-        self.opened = path if event == "open" else None
+        self.opened = path if event == "open" and writes else None
 
 
 DISK = Disk()
@@ -203,10 +215,11 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(flags, tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_one_hidden_file_is_enough_for_a_folder_to_be_refused(tmp_path):
-    (tmp_path / ".git").write_text("mine")
+@pytest.mark.parametrize("name", ["thesis.tex", ".git", "gan_1d.part", "gan_1d.py"])
+def test_one_file_is_enough_for_a_folder_to_be_refused(name, tmp_path):
+    (tmp_path / name).write_text("mine")
     refused(*TINY, "--output-dir", tmp_path, naming=[tmp_path])
-    assert [path.name for path in tmp_path.iterdir()] == [".git"]
+    assert tree(tmp_path) == {tmp_path / name: ("file", b"mine")}
 
 
 @pytest.mark.parametrize("kind", ["file", "below a file", "dangling link", "pipe"])
@@ -625,7 +638,7 @@ def stopped_at_once(folder, *flags):
             sent.append(path)
             signal.raise_signal(signal.SIGINT)
 
-    with DISK.failing(folder, 0, send):
+    with DISK.failing(folder, 0, send, reading=True):
         return call_main(*flags, "--output-dir", folder)
 
 
@@ -642,22 +655,23 @@ def stopped_at_once(folder, *flags):
 def test_stopped_at_every_call_a_run_ends_with_the_same_numbers(flags, tmp_path):
     flags = [*TINY, *flags]
     assert call_main(*flags, "--output-dir", tmp_path / "whole").status == 0
-    lines = []
-    for _ in range(99):
+    statuses, iterations = [], []
+    while 0 not in statuses:
         run = stopped_at_once(tmp_path / "cut", *flags)
-        lines += [line for line in run.out.splitlines() if line.startswith("iteration")]
-        if run.status == 0:
-            break
-        assert run.status == 130
-        assert not (tmp_path / "cut" / "metrics.csv").exists()
+        statuses.append(run.status)
+        lines = [line.split() for line in run.out.splitlines()]
+        iterations += [int(words[1]) for words in lines if words[:1] == ["iteration"]]
+        assert (tmp_path / "cut" / "metrics.csv").exists() == (run.status == 0)
+        assert len(statuses) < 99
+    assert len(statuses) > 3
+    assert set(statuses) == {0, 130}
+    assert iterations == sorted(set(iterations))  # each went on where the one before had stopped
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
-    iterations = [int(line.split()[1]) for line in lines]
-    assert len(iterations) > 1
-    assert iterations == sorted(set(iterations))  # each call went on where the last had stopped
 
 
 def test_a_stopped_animation_has_all_of_its_frames(tmp_path):
     flags = [*TINY, "--epoch", "4", "--plots", "--animate"]
+    assert stopped_at_once(tmp_path, *flags).status == 130
     while stopped_at_once(tmp_path, *flags).status:
         pass
     with PIL.Image.open(tmp_path / "training.gif") as picture:
@@ -678,6 +692,11 @@ def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     assert call_main(*TINY, "--output-dir", folder).status == 0
     return results(folder), names_in(folder)
+
+
+def test_a_checkpoint_is_saved_each_time_that_many_iterations_are_done(unfinished):
+    state = json.loads((unfinished / "checkpoints" / "state.json").read_text())
+    assert state["iteration"] == 2  # it ended as it printed the line of iteration 3
 
 
 def test_a_continued_run_says_in_one_line_from_where(unfinished):
@@ -723,9 +742,15 @@ def test_overwrite_replaces_the_unfinished_run_and_begins_anew(unfinished, tmp_p
     assert names_in(unfinished) == names_in(tmp_path / "new") | mine
 
 
-def test_overwrite_removes_nothing_before_the_new_run_has_begun(unfinished, tiny):
+def test_overwrite_removes_nothing_if_the_new_run_cannot_begin(unfinished, tiny, monkeypatch):
+    def fail(settings):
+        raise MemoryError
+
     before = tree(unfinished)
-    assert killed_at(0, unfinished, *TINY, "--overwrite", "--seed", "5")
+    with monkeypatch.context() as patch:
+        patch.setattr("gan_1d.GAN", fail)
+        run = call_main(*TINY, "--overwrite", "--seed", "5", "--output-dir", unfinished)
+    assert (run.status, run.err.count("\n")) == (1, 1)
     assert tree(unfinished) == before
     assert call_main(*TINY, "--output-dir", unfinished).status == 0
     assert results(unfinished) == tiny[0]
