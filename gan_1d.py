@@ -2,18 +2,19 @@
 
     python gan_1d.py                        # the article's training run; results: outputs/latest
     python gan_1d.py --recipe recommended   # settings under which G does learn its target
-    python gan_1d.py --help                 # every setting; what is not the article's is off
+    python gan_1d.py --help                 # all settings; what changes the algorithm is off
 
-A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D of the
-same kind says how likely it holds a number to be real, drawn from N(mu, sigma). D learns to tell
-the two apart and G to deceive it; in the end D(x) and D(G(z)) are near 0.5. Whether G has learned
-the distribution is measured separately.
+A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D, another
+small tanh network, estimates the probability that a number is real, that is, drawn from
+N(mu, sigma). D learns to tell real numbers from generated ones, and G learns to fool D; in the end,
+D(x) and D(G(z)) are both near 0.5. That alone does not show that G has learned the distribution,
+so its distance from the target is measured separately.
 
 How to read this file: the sections "data", "networks", "objectives and optimizers" and "the graph"
 are the article's script, part by part, and `GAN.main_loop` is its loop; "a training run" feeds it.
 Everything below that (what came out, pictures, files, the command line) can be skipped.
-"The article" is a Chinese tutorial after Eric Jang's of 2016; "the paper" is Goodfellow et al.,
-Generative Adversarial Nets, 2014, arXiv 1406.2661.
+"The article" is a Chinese tutorial based on Eric Jang's 1-D GAN tutorial of 2016; "the paper" is
+Goodfellow et al., Generative Adversarial Nets, 2014, arXiv 1406.2661.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from typing import Any
 
 import numpy as np
 
-if __name__ != "__main__":  # as a command, this file loads it at its end, without its remarks
+if __name__ != "__main__":  # the command imports TensorFlow at the end, with its messages hidden
     import tensorflow.compat.v1 as tf
 
 Array = np.ndarray
@@ -59,7 +60,7 @@ Tensor = "tf.Tensor"
 
 # --------------------------------------------------------------------------------------- settings
 def setting(default: Any, text: str, *allowed: Any) -> Any:
-    """Make a field of `Settings`: its help text; the names, or the least and the most allowed."""
+    """Make a field of `Settings`: help text, then the allowed names or the minimum and maximum."""
     return dataclasses.field(default=default, metadata={"help": text, "allowed": allowed})
 
 
@@ -68,34 +69,34 @@ INITS = ("normal", "truncated_normal", "glorot_uniform", "fan_in", "classic")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that a run depends on; the defaults are the article's constants.
+    """All that a run depends on; where the article gives a value, it is the default.
 
     Raises ValueError with the flag, the value and what is allowed; see `check_settings`.
     """
 
-    epoch: int = setting(10_000, "iterations: D's steps, then one step of G", 1, 10**9)
+    epoch: int = setting(10_000, "iterations: D's steps, then one step of G's", 1, 10**9)
     size: int = setting(200, "samples in a batch", 1, 5 * 10**6)
     hidden_size: int = setting(6, "units in each hidden layer", 1, 1024)
-    hidden_size_g: int | None = setting(None, "units in the generator's, if not those", 1, 1024)
+    hidden_size_g: int | None = setting(None, "units in each of G's, if different", 1, 1024)
     d_steps: int = setting(2, "discriminator steps in an iteration", 1, 1000)
     low: float = setting(-1.0, "lower end of the uniform noise", -1e30, 1e30)
     high: float = setting(1.0, "upper end of the uniform noise", -1e30, 1e30)
-    noise: str = setting("uniform", "independent, or evenly spaced", "uniform", "stratified")
+    noise: str = setting("uniform", "independent or evenly spaced noise", "uniform", "stratified")
     mu: float = setting(-1.0, "mean of the real data", -1e30, 1e30)
     sigma: float = setting(1.0, "standard deviation of the real data", 1e-30, 1e30)
     output_scale: float = setting(5.0, "G's output lies within plus and minus this", 1e-30, 1e30)
     init: str = setting("normal", "initial weights; fan_in also draws the biases", *INITS)
-    optimizer: str = setting("momentum", "of both networks", "momentum", "sgd", "adam")
+    optimizer: str = setting("momentum", "optimizer of both networks", "momentum", "sgd", "adam")
     learning_rate: float = setting(0.01, "initial learning rate", 1e-30, 1e30)
-    learning_rate_g: float | None = setting(None, "G's initial rate, if not that", 1e-30, 1e30)
-    momentum: float = setting(0.6, "momentum, for that optimizer", 0, 0.999999)
-    beta1: float = setting(0.9, "for Adam: decay of its mean gradient", 0, 0.999999)
-    decay_rate: float = setting(0.95, "rates' factor after each epoch // 4 steps", 1e-6, 1)
-    pretrain: int = setting(0, "iterations that train D alone, beforehand", 0, 10**9)
+    learning_rate_g: float | None = setting(None, "G's initial rate, if different", 1e-30, 1e30)
+    momentum: float = setting(0.6, "momentum, for --optimizer momentum", 0, 0.999999)
+    beta1: float = setting(0.9, "Adam's decay rate of the mean gradient", 0, 0.999999)
+    decay_rate: float = setting(0.95, "learning rates' factor per epoch // 4 steps", 1e-6, 1)
+    pretrain: int = setting(0, "iterations that train D alone, before the others", 0, 10**9)
     r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's slope at real data", 0, 1e30)
-    ema_decay: float = setting(0.0, "of an average of G's weights, to sample from", 0, 0.999999)
+    ema_decay: float = setting(0.0, "decay of an average of G's weights; 0: none", 0, 0.999999)
     seed: int = setting(0, "seed of all random draws", 0, 2**32 - 1)
-    runs: int = setting(1, "train so many seeds, from --seed on, and compare them", 1, 10**6)
+    runs: int = setting(1, "number of seeds to train, from --seed up, and compare", 1, 10**6)
     jobs: int = setting(0, "with --runs: seeds trained at once; 0: one on each core", 0, 1024)
     log_every: int = setting(100, "iterations between printed lines", 1, 10**9)
     print_pairs: bool = setting(False, "print what the article prints: each sample's D1 and D2")
@@ -114,9 +115,9 @@ class Settings:
 
 # ------------------------------------------------------------------------------------------- data
 class GenDataLoader:
-    """The generator's noise: uniform draws, or "stratified", even points with 0.01 of jitter.
+    """The generator's noise: independent uniform draws, or "stratified"; both are the article's.
 
-    Both are the article's.
+    "stratified" is evenly spaced points from `low` to `high`, each moved up by at most 0.01.
     """
 
     def __init__(
@@ -143,7 +144,10 @@ class GenDataLoader:
         raise ValueError(f"noise {self.noise!r}: must be uniform or stratified")
 
     def quantiles(self, points: int) -> np.ndarray:
-        """Return noise that stands for equal shares of all noise, rising, float64, (points, 1)."""
+        """Return evenly spaced quantiles of the noise, rising, float64, (points, 1).
+
+        Each is the middle of an equally likely slice; the jitter of "stratified" is left out.
+        """
         if self.noise not in ("uniform", "stratified"):
             raise ValueError(f"noise {self.noise!r}: its quantiles are not known")
         levels = (np.arange(points)[:, None] + 0.5) / points
@@ -151,7 +155,10 @@ class GenDataLoader:
 
 
 class RealDataLoader:
-    """The real data: independent draws from N(mu, sigma). The article's sort did nothing."""
+    """The real data: independent draws from N(mu, sigma).
+
+    The article also sorts them, but along an axis of length 1, which changes nothing.
+    """
 
     def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng: Any = None):
         self.size = size
@@ -178,11 +185,11 @@ def data_loaders(settings: Settings, size: int, rng: Any) -> tuple[RealDataLoade
 
 # --------------------------------------------------------------------------------------- networks
 def weight_variable(shape: list[int], name: str, init="normal", seed: Any = 0) -> tf.Variable:
-    """Get the weights `name`, (inputs, outputs), or make them; their start depends on the seed.
+    """Get or create the weights `name`, (inputs, outputs); the seed sets their initial values.
 
-    The article does not show its own. "normal", standard deviation 1, is from the tutorial that it
-    descends from; "classic" from TensorFlow's tutorials; "glorot_uniform" from Glorot and Bengio
-    2010, equation 16; "fan_in" is what PyTorch's linear layers start from, biases included.
+    The article does not show its own. "normal", with standard deviation 1, is from the tutorial it
+    is based on; "classic" is from TensorFlow's tutorials; "glorot_uniform" is from Glorot and
+    Bengio 2010, equation 16; "fan_in" is what PyTorch's linear layers use, biases included.
     """
     inputs, outputs = shape
     glorot = math.sqrt(6 / (inputs + outputs))
@@ -200,7 +207,7 @@ def weight_variable(shape: list[int], name: str, init="normal", seed: Any = 0) -
 def bias_variable(
     shape: list[int], name: str, init="normal", seed: Any = 0, inputs: int = 1
 ) -> tf.Variable:
-    """Get the biases `name`, (1, outputs), or make them: zeros, or 0.1 for "classic".
+    """Get or create the biases `name`, (1, outputs): zeros, or 0.1 for "classic".
 
     With "fan_in" they are drawn as the weights of a layer with so many inputs are.
     """
@@ -213,7 +220,7 @@ def bias_variable(
 
 
 def random_variable(shape: list[int], name: str, draw: Callable, seed: Any) -> tf.Variable:
-    """Get a variable, or make it; `draw` gets the seed and a number of the variable's own."""
+    """Get or create a variable; `draw` gets the seed and a number made from its name."""
     key = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode())
 
     def start(shape: list[int], dtype: tf.DType, **_: Any) -> tf.Tensor:
@@ -223,10 +230,10 @@ def random_variable(shape: list[int], name: str, draw: Callable, seed: Any) -> t
 
 
 def dense(inputs: Tensor, shape: list[int], layer: int, init: str, seed: Any) -> tuple:
-    """Build layer number `layer` on rows of inputs; return its values, and weights and biases.
+    """Build layer `layer`; return its values before the activation, and [weight, bias].
 
-    This is the article's matmul(inputs, weight) + bias, transposed: XLA's loop is a third faster
-    on rows that hold a whole batch.
+    A row of `inputs` and of the result holds one unit's values for the whole batch: the article's
+    matmul(inputs, weight) + bias, transposed. XLA's loop is a third faster this way round.
     """
     weight = weight_variable(shape, f"weight{layer}", init, seed)
     bias = bias_variable([1, shape[1]], f"bias{layer}", init, seed, shape[0])
@@ -247,7 +254,8 @@ def mlp(inputs: Tensor, sizes: list[int], init="normal", seed: Any = 0) -> tuple
 class Generator:
     """G (the article): noise (batch, input_size) to numbers (batch, output_size).
 
-    tanh, tanh, tanh times `output_scale`, 5 in the article. Variables in scope `generator`.
+    tanh, tanh, tanh times `output_scale`, 5 in the article. Its variables are in scope `generator`.
+    The output is `frac`, the article's name.
     """
 
     def __init__(
@@ -281,26 +289,30 @@ class Discriminator:
 
 
 # ---------------------------------------------------------------------- objectives and optimizers
-# tf.log(D) is infinite, and training NaN, once the sigmoid rounds to 0 or 1. The logits give the
-# same values: log D = -softplus(-logit), and log(1 - D) = -softplus(logit).
+# Computed from D, tf.log(D) is infinite once the sigmoid rounds to 0, and tf.log(1 - D) once it
+# rounds to 1; training then turns to NaN. Computed from the logits, the same values stay finite:
+# log D = -softplus(-logit), and log(1 - D) = -softplus(logit).
 def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) -> tf.Tensor:
-    """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises (the paper, equation 1)."""
+    """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises, despite its name.
+
+    The paper, equation 1.
+    """
     log_D1 = -tf.nn.softplus(-discriminator1.logit)
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)
     return tf.reduce_mean(log_D1 + log_not_D2, name="loss_d")
 
 
 def objective_g(discriminator2: Discriminator) -> tf.Tensor:
-    """Return loss_g = mean(log D2), which G maximises.
+    """Return loss_g = mean(log D2), which G maximises, despite its name.
 
-    The paper, section 3: early on, a stronger gradient than that of -log(1 - D2).
+    The paper, section 3: early in training its gradient is stronger than that of -log(1 - D2).
     """
     log_D2 = -tf.nn.softplus(-discriminator2.logit)
     return tf.reduce_mean(log_D2, name="loss_g")
 
 
 def r1_penalty(discriminator1: Discriminator, x: tf.Tensor, r1_gamma: float) -> tf.Tensor:
-    """Return r1_gamma / 2 * mean(slope of D's logit at the real data x, squared).
+    """Return r1_gamma / 2 * mean(squared slope of D's logit at the real data x).
 
     Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9.
     """
@@ -309,10 +321,10 @@ def r1_penalty(discriminator1: Discriminator, x: tf.Tensor, r1_gamma: float) -> 
 
 
 class Optimizer:
-    """Takes a network's steps, at a learning rate that falls with their number.
+    """Takes one network's training steps, with a learning rate that decays as they add up.
 
-    `minimize` may be called for more than one loss, in the graph and in a `tf.function`: the steps
-    share the counter and the momentum. The first call must be one in the graph.
+    `minimize` may be called several times, in the graph and inside a `tf.function`; all its steps
+    share one step counter and one momentum. The first call must be in the graph itself.
     """
 
     def __init__(self, var_list: list[tf.Variable], learning_rate: float, settings: Settings):
@@ -320,6 +332,7 @@ class Optimizer:
         self.learning_rate = learning_rate
         self.epoch = settings.epoch
         self.decay_rate = settings.decay_rate
+        # The number of steps taken so far, under the article's name
         self.batch = tf.Variable(0, False, name="batch", dtype=tf.int64, use_resource=True)
         kinds = {
             "momentum": partial(tf.train.MomentumOptimizer, momentum=settings.momentum),
@@ -329,7 +342,7 @@ class Optimizer:
         self.optimizer = kinds[settings.optimizer](self.rate)
 
     def rate(self, steps_ago: int = 0) -> tf.Tensor:
-        """Return the rate of the next step, or of one that was taken: a falling staircase."""
+        """Return the learning rate of the next step, or of an earlier one: it decays in stairs."""
         interval = max(1, self.epoch // 4)  # 0 would make the rate NaN
         return tf.train.exponential_decay(
             self.learning_rate, self.batch - steps_ago, interval, self.decay_rate, staircase=True
@@ -353,11 +366,11 @@ def momentum_optimizer(loss: tf.Tensor, var_list: list, epoch: int = 10_000) -> 
 # -------------------------------------------------------------------------------------- the graph
 BLOCK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BLOCK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
-UNROLLED = 5  # without XLA, so many of an iteration's discriminator steps are faster written out
+UNROLLED = 5  # without XLA, up to this many discriminator steps are faster unrolled
 
 
 class GAN:
-    """The article's graph, and its loop as one op of it, built from the same steps.
+    """The article's graph, and its training loop as a single op, built from the same steps.
 
     | name | shape | meaning |
     | --- | --- | --- |
@@ -366,11 +379,11 @@ class GAN:
     | loss_d, loss_g | () | what D and G maximise; also the tensors' names |
     | theta_g, theta_d | 6 variables each | weight1, bias1, ..., weight3, bias3 |
     | train_op_d, train_op_g | | take a step of D, a step of G |
-    | init, seed_node | | set all variables to their start, which depends on the seed |
+    | init, seed_node | | set all variables to their initial values, which depend on the seed |
     | loop, pretraining | see `look` | run the iterations start to stop - 1 of a block |
     | x_block | (block, d_steps, size, 1) | real data for a block of iterations |
     | z_block | (block, d_steps + 1, size, 1) | noise for them; the last batch is for G's step |
-    | sampled, theta_sampled | as G, theta_g | G; with `ema_decay`, the G of averaged weights |
+    | sampled, theta_sampled | as G, theta_g | G; with `ema_decay`, G with averaged weights |
     """
 
     def __init__(self, settings: Settings | None = None):
@@ -383,7 +396,7 @@ class GAN:
             self.saver = tf.train.Saver(max_to_keep=None)
 
     def build_article(self) -> None:
-        """Build what stands in the article before its loop."""
+        """Build everything that comes before the training loop in the article."""
         settings = self.settings
 
         # Inputs
@@ -419,16 +432,16 @@ class GAN:
             self.train_op_g = self.train_generator(self.z_node)
 
     def train_discriminator(self, x: Tensor, z: Tensor) -> tf.Operation:
-        """Take D's step on real data x and noise z: maximise mean(log D1 + log(1 - D2))."""
+        """Build D's step on real data x and noise z: maximise loss_d, less any R1 penalty."""
         discriminator1 = self.discriminator(x)
         discriminator2 = self.discriminator(self.generator(z).frac)
-        cost_d = 1 - objective_d(discriminator1, discriminator2)
+        cost_d = 1 - objective_d(discriminator1, discriminator2)  # the article's, to minimise
         if self.settings.r1_gamma:
             cost_d += r1_penalty(discriminator1, x, self.settings.r1_gamma)
         return self.optimizer_d.minimize(cost_d)
 
     def train_generator(self, z: Tensor) -> tf.Operation:
-        """Take G's step on noise z: maximise mean(log D2)."""
+        """Build G's step on noise z: maximise loss_g; then update the average, if there is one."""
         discriminator2 = self.discriminator(self.generator(z).frac)
         step = self.optimizer_g.minimize(1 - objective_g(discriminator2))
         if not self.settings.ema_decay:
@@ -439,11 +452,12 @@ class GAN:
     def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
         """Train for the iterations start to stop - 1 of a block: the article's loop.
 
-        TensorFlow's AutoGraph makes a graph of it. Returns what is seen in the last iteration.
+        Python runs this once: AutoGraph turns `for` and `if` into graph ops, and TensorFlow runs
+        the steps among them in the order written. Returns what `look` gives in the last iteration.
         """
-        seen = self.look(x[0, 0], z[0, 0])
-        for i in tf.range(self.block):
-            if tf.logical_and(start <= i, i < stop):  # XLA would compile each range anew
+        seen = self.look(x[0, 0], z[0, 0])  # AutoGraph needs a value from before the loop
+        for i in tf.range(self.block_length):
+            if tf.logical_and(start <= i, i < stop):  # XLA would compile each tf.range(start, stop)
                 for j in self.d_steps():
                     self.train_discriminator(x[i, j], z[i, j])
                 if tf.equal(i, stop - 1):
@@ -453,14 +467,14 @@ class GAN:
 
     def pretrain(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
         """Train D alone: the same loop without G's steps."""
-        for i in tf.range(self.block):
+        for i in tf.range(self.block_length):
             if tf.logical_and(start <= i, i < stop):
                 for j in self.d_steps():
                     self.train_discriminator(x[i, j], z[i, j])
         return self.look(x[0, 0], z[0, 0])
 
     def d_steps(self) -> range | Tensor:
-        """Return the numbers of an iteration's discriminator steps: a range is written out."""
+        """Return the numbers of an iteration's D steps; AutoGraph unrolls a Python range."""
         count = self.settings.d_steps
         return tf.range(count) if self.settings.xla or count > UNROLLED else range(count)
 
@@ -475,9 +489,10 @@ class GAN:
     def build_loops(self) -> None:
         """Build the ops that run many iterations in one call."""
         d_steps, size = self.settings.d_steps, self.settings.size
-        self.block = min(BLOCK_ITERATIONS, BLOCK_BYTES // (4 * size * (2 * d_steps + 1))) or 1
-        self.x_block = tf.placeholder(tf.float32, (self.block, d_steps, size, 1), "x_block")
-        self.z_block = tf.placeholder(tf.float32, (self.block, d_steps + 1, size, 1), "z_block")
+        most = BLOCK_BYTES // (4 * size * (2 * d_steps + 1))
+        block = self.block_length = max(1, min(BLOCK_ITERATIONS, most))
+        self.x_block = tf.placeholder(tf.float32, (block, d_steps, size, 1), "x_block")
+        self.z_block = tf.placeholder(tf.float32, (block, d_steps + 1, size, 1), "z_block")
         self.start = tf.placeholder(tf.int32, (), "start")
         self.stop = tf.placeholder(tf.int32, (), "stop")
         self.loop = self.pretraining = self.compiled(self.main_loop)
@@ -488,8 +503,8 @@ class GAN:
     def compiled(self, loop: Callable) -> tuple[Tensor, ...]:
         """Return the outputs of an op that runs the loop.
 
-        A step takes microseconds and a `Session.run` a large part of a millisecond: that is why the
-        loop belongs in the graph. `jit_compile` has XLA make machine code of it.
+        A training step takes microseconds, a `Session.run` call a good part of a millisecond: that
+        is why the loop belongs in the graph. With `jit_compile`, XLA compiles it to machine code.
         """
         inputs = self.x_block, self.z_block, self.start, self.stop
         specs = [tf.TensorSpec(node.shape, node.dtype) for node in inputs]
@@ -497,7 +512,7 @@ class GAN:
         return tf.function(loop, jit_compile=xla).get_concrete_function(*specs)(*inputs)
 
     def build_sampling(self) -> None:
-        """Build the G to sample from, and the op that sets all variables to their start."""
+        """Build the G to sample from, and the op that sets all variables to initial values."""
         self.sampled, self.theta_sampled = self.G, self.theta_g
         self.init = tf.global_variables_initializer()
         if self.settings.ema_decay:
@@ -512,7 +527,10 @@ class GAN:
         return self.average.average(getter(*args, **kwargs))
 
     def session(self) -> tf.Session:
-        """Open a session. A GPU, threads and a better graph would take longer than they save."""
+        """Open a session on the CPU, with one thread and no graph optimization.
+
+        For networks this small, a GPU, threads and optimization cost more time than they save.
+        """
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -521,11 +539,11 @@ class GAN:
 
 # --------------------------------------------------------------------------------- a training run
 def draw_block(settings: Settings, block: int, count: int) -> tuple[Array, Array]:
-    """Draw the batches of `count` iterations, the block of this number: see GAN's x_block, z_block.
+    """Draw the batches for block number `block`, of `count` iterations: see GAN's x_block, z_block.
 
-    They depend on the seed and the number alone, so a run can be cut anywhere.
+    They depend on the settings and these two numbers alone, so a run can be continued anywhere.
     """
-    rng = np.random.default_rng([settings.seed, block % 2**32])
+    rng = np.random.default_rng([settings.seed, block % 2**32])  # pre-training's are below 0
     real_data_load, gen_data_load = data_loaders(settings, settings.size, rng)
     x = real_data_load.next_batches(count * settings.d_steps)
     z = gen_data_load.next_batches(count * (settings.d_steps + 1))
@@ -535,10 +553,11 @@ def draw_block(settings: Settings, block: int, count: int) -> tuple[Array, Array
 def train(
     settings: Settings | None = None, log: Callable | None = None, keeper: Stopper | None = None
 ) -> Result:
-    """Train a GAN, and measure what came out. The same settings give the same numbers.
+    """Train a GAN and evaluate it. On one machine, the same settings give the same numbers.
 
-    At each logged iteration `log` gets a row of the history and the batch's D1 and D2, (size, 1).
-    Raises FloatingPointError when a logged value is not finite, and what `keeper` raises.
+    At each logged iteration, `log` is called with a row of the history and the batch's D1 and D2,
+    (size, 1). `keeper` can stop, save and continue the run; by default, nothing does. Raises
+    FloatingPointError when a logged value is not finite, and whatever `keeper` raises.
     """
     gan = GAN(settings)
     with contextlib.closing(gan.session()) as sess:
@@ -548,7 +567,8 @@ def train(
 class Run:
     """The training of one seed.
 
-    Its future depends on the graph's variables, `iteration`, `history` and `frames`, on no more.
+    The graph's variables, `iteration`, `history` and `frames` are its whole state: whoever saves
+    and restores these continues it.
     """
 
     def __init__(self, gan: GAN, sess: tf.Session, settings: Settings):
@@ -564,10 +584,10 @@ class Run:
         """Compile the loop, train from the start or where `keeper` says, and evaluate."""
         gan = self.gan
         with timed(self.seconds, "compile"):
-            x, z = draw_block(self.settings, 0, gan.block)
-            nothing = {gan.x_block: x, gan.z_block: z, gan.start: 0, gan.stop: 0}
+            x, z = draw_block(self.settings, 0, gan.block_length)
+            no_iterations = {gan.x_block: x, gan.z_block: z, gan.start: 0, gan.stop: 0}
             self.sess.run(gan.init, {gan.seed_node: self.settings.seed})
-            self.sess.run([gan.loop, gan.pretraining], nothing)
+            self.sess.run([gan.loop, gan.pretraining], no_iterations)
         with timed(self.seconds, "train"):
             keeper.begin(self)
             self.run_iterations(log, keeper)
@@ -580,11 +600,12 @@ class Run:
         drawn = None
         while self.iteration < settings.epoch:
             i = self.iteration
-            stops = [i - i % every + every for every in (gan.block, settings.log_every)]
-            stop = min([*stops, *(stop for stop in keeper.stops if stop > i), settings.epoch])
-            block, start = divmod(i, gan.block)
+            # Stop where the block ends or a line is due, at the next multiple of either
+            ends = [i - i % every + every for every in (gan.block_length, settings.log_every)]
+            stop = min([*ends, *(stop for stop in keeper.stops if stop > i), settings.epoch])
+            block, start = divmod(i, gan.block_length)
             if block != drawn:
-                x, z = draw_block(settings, block, gan.block)
+                x, z = draw_block(settings, block, gan.block_length)
                 drawn = block
             feed = {gan.x_block: x, gan.z_block: z, gan.start: start, gan.stop: start + stop - i}
             seen = self.sess.run(gan.loop if i >= 0 else gan.pretraining, feed)
@@ -599,14 +620,14 @@ class Run:
 
 
 # ---------------------------------------------------------------------------------- what came out
-SAMPLES = 10_000  # numbers that the trained G leaves, and fresh ones of both kinds that D judges
+SAMPLES = 10_000  # fresh numbers of each kind, real and generated, that D judges after training
 GRID = 2_000  # quantiles of G's distribution from which its distance to the target is computed
 QUANTILES = (5, 25, 50, 75, 95)  # those of G that are logged, in percent
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Result:
-    """What a run comes to. Its G is the one that samples come from: see `GAN`."""
+    """The outcome of a run. Its G is `GAN.sampled`, which has averaged weights with `ema_decay`."""
 
     settings: Settings
     final: dict[str, float]  # the metrics after the last iteration, by name
@@ -624,13 +645,15 @@ class Result:
 
 
 def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
-    """Measure G's distribution beside the target's. A new metric of G is added here.
+    """Measure how far G's distribution is from the target's. Add new metrics of G here.
 
-    `G`, (points, 1), is what G makes of noise that stands for equal shares of all noise: sorted, as
-    G may fold it, the quantiles of what G makes, without sampling noise. w1: their mean distance to
-    the target's. ks: the largest gap between the distribution functions. told_apart_by: how many
-    real draws a KS test needs to see this gap; as many of the target's own stay below it in 95 of
-    100 cases. tail_error: the larger distance at 0.5% and 99.5%, in the target's deviations.
+    `G`, (points, 1), is G's output at evenly spaced quantiles of the noise. Sorted, because G need
+    not be monotonic, these are the quantiles of G's distribution, without sampling noise.
+
+    w1: the mean distance between these and the target's quantiles. ks: the largest gap between the
+    two distribution functions. told_apart_by: the number of real samples at which this gap reaches
+    a KS test's 5% threshold; with more, the test tells G from its target more often than not.
+    tail_error: the larger of the quantiles' distances at 0.5% and 99.5%, in units of sigma.
     """
     target = statistics.NormalDist(settings.mu, settings.sigma)
     quantiles = np.sort(G[:, 0].astype(float))
@@ -648,7 +671,7 @@ def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
 
 
 def generate(run: Run) -> tuple[Array, Array]:
-    """Return noise that stands for equal shares of all noise, and G of it, (GRID, 1) each."""
+    """Return evenly spaced quantiles of the noise, and G's outputs for them, (GRID, 1) each."""
     _, gen_data_load = data_loaders(run.settings, run.settings.size, None)
     z = gen_data_load.quantiles(GRID)
     return z, run.sess.run(run.gan.sampled, {run.gan.z_node: z})
@@ -669,7 +692,7 @@ def measure(run: Run, seen: tuple) -> dict[str, float]:
 
 
 def evaluate(run: Run) -> Result:
-    """Have D judge SAMPLES fresh numbers of both kinds, and return what the run comes to."""
+    """Have D judge SAMPLES fresh numbers of each kind, and return the outcome of the run."""
     gan, settings = run.gan, run.settings
     rng = np.random.default_rng([settings.seed, 0, 1])  # the key of no block
     real_data_load, gen_data_load = data_loaders(settings, SAMPLES, rng)
@@ -729,19 +752,19 @@ def train_many(settings: Settings, seeds: range, keeper: Stopper | None = None) 
 # ------------------------------------------------------------------------------- did G learn it?
 RECIPES = {
     "article": {},
-    "recommended": {  # a D that keeps up with G at every point pulls G's quantiles home
-        "epoch": 15_000,
+    "recommended": {  # while D stays near the best D for this G, its slope moves G to the target
+        "epoch": 13_000,
         "optimizer": "adam",
-        "beta1": 0.0,  # D and G circle each other less if the steps have no momentum
-        "d_steps": 5,  # D is to be near the best D for this G
-        "learning_rate": 0.015,  # and faster than G: Heusel et al. 2017, two time scales
+        "beta1": 0.0,  # without momentum in their steps, D and G oscillate less
+        "d_steps": 6,  # keeps D near the best D for this G
+        "learning_rate": 0.015,  # D learns faster than G: Heusel et al. 2017, two time scales
         "learning_rate_g": 0.0012,
-        "decay_rate": 0.9,  # D's rate falls to an eighth, as its steps are 5 times as many
-        "r1_gamma": 0.1,  # D's slope follows the gap between the distributions, and is no steeper
-        "ema_decay": 0.999,  # what is left of the circling is averaged out
-        "init": "fan_in",  # units bend at different places, the tails among them
+        "decay_rate": 0.91,  # D takes 6 times as many steps, so its rate falls to about a tenth
+        "r1_gamma": 0.1,  # keeps D from being steeper than the two distributions call for
+        "ema_decay": 0.999,  # averages out the oscillation that is left
+        "init": "fan_in",  # random biases spread the tanh units over x, the tails included
         "hidden_size": 12,
-        "hidden_size_g": 16,  # enough to bend where the tails are
+        "hidden_size_g": 16,  # enough units to fit the tails
     },
 }
 
@@ -752,18 +775,18 @@ def yardstick(settings: Settings) -> tuple[float, float]:
 
 
 def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
-    """Return whether D can't tell real from generated, and whether G is as near as a real batch."""
+    """Return whether D's means are near 0.5, and whether G is as near as a batch of real data."""
     near_half = all(abs(final[name] - 0.5) < 0.1 for name in ("d1_mean", "d2_mean"))
     return near_half, final["ks"] < yardstick(settings)[0]
 
 
 def reach_of(settings: Settings) -> float:
-    """Return the output scale that reaches the target: 1 in 400 of its numbers lie beyond."""
+    """Return an output scale that covers the target but for 1 in 370 of its numbers, or fewer."""
     return abs(settings.mu) + 3 * settings.sigma
 
 
 def out_of_reach(settings: Settings) -> list[str]:
-    """Return a line if a part of the target lies where G's output can't, otherwise none."""
+    """Return a line if a part of the target lies outside G's output range, otherwise none."""
     mu, sigma, scale = settings.mu, settings.sigma, settings.output_scale
     if reach_of(settings) <= scale:
         return []
@@ -775,31 +798,31 @@ def advice(settings: Settings) -> list[str]:
     """Return lines that say what to try, if anything better is known for this target."""
     recipe = RECIPES["recommended"]
     if abs(settings.mu) > 10 * settings.sigma:
-        return ["No recipe for such a target is known here. N(0, 1) is one that can be learned."]
+        return ["No recipe here fits |mu| above 10 sigma. N(0, 1) is a target that can be learned."]
     if settings == dataclasses.replace(settings, **recipe) and not out_of_reach(settings):
         return []
     new = {"output_dir": os.path.normpath(settings.output_dir) + "-recommended"}
     new |= {name: getattr(settings, name) for name in ("mu", "sigma", "seed", "xla", "plots")}
     new |= {"output_scale": max(math.ceil(reach_of(settings)), Settings.output_scale)}
     new = {name: value for name, value in new.items() if value != getattr(Settings, name)}
-    return ["The recommended recipe:", f"  {command(f'--recipe recommended {flags(new)}')}"]
+    return ["Try the recommended recipe:", f"  {command(f'--recipe recommended {flags(new)}')}"]
 
 
 def verdict(final: dict[str, float], settings: Settings) -> list[str]:
     """Say what came out, and what to try."""
     near_half, matches = judge(final, settings)
     ks, w1 = yardstick(settings)
-    tells = "can't tell real from generated: both near" if near_half else "is not near"
+    tells = "both within" if near_half else "not both within"
     nearness = "as near its target as" if matches else "further from its target than"
     batch = f"a batch of {settings.size} real samples"
     lines = [
-        f"D {tells} 0.5.",
+        f"The means of D(x) and D(G(z)) are {tells} 0.1 of 0.5.",
         f"G is {nearness} {batch}: KS {final['ks']:.3f}, W1 {final['w1']:.3f}.",
         f"(95 of 100 such batches have a KS below {ks:.3f}; a typical W1 is {w1:.3f}.)",
-        f"It takes {final['told_apart_by']:,} real samples to tell this G from its target.",
+        f"A KS test needs about {final['told_apart_by']:,} real samples to tell G from its target.",
     ]
     if near_half and not matches:
-        lines.append("So D at 0.5 does not show that G has learned.")
+        lines.append("So a D near 0.5 does not show that G has learned its target.")
     return lines + out_of_reach(settings) + ([] if matches else advice(settings))
 
 
@@ -851,8 +874,8 @@ def draw_training(figure: Any, result: Result) -> None:
     for panel, column, label in (
         (0, "d1_mean", "D1: real data"),
         (0, "d2_mean", "D2: generated"),
-        (1, "loss_d", "loss_d: mean(log D1\n+ log(1 - D2))"),
-        (1, "loss_g", "loss_g: mean(log D2)"),
+        (1, "loss_d", "loss_d, D's objective"),
+        (1, "loss_g", "loss_g, G's objective"),
         (2, "w1", "W1 of G to the target"),
         *[(3, f"g_q{percent:02d}", f"{percent}% of G lie below") for percent in QUANTILES[::-1]],
     ):
@@ -925,11 +948,11 @@ def take_frame(run: Run) -> dict:
     _, G = generate(run)
     bars, _ = np.histogram(G, edges, density=True)
     told = distance_to_target(G, settings)["told_apart_by"]
-    title = f"iteration {run.iteration - 1:,}: {told:,} real samples tell"
+    title = f"iteration {run.iteration - 1:,}: told apart by {told:,} real samples"
     return {"title": title, "edges": edges.tolist(), "bars": bars.tolist(), "D": D.tolist()}
 
 
-REPEAT = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # what makes a GIF play again and again
+GIF_LOOP = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # what makes a GIF play again and again
 BUTTONS = r"""<meta charset="utf-8"><style>
 .fa {font-style: normal} .fa-flip-horizontal {display: inline-block; transform: scaleX(-1)}
 .fa-play:before {content: "\25B6"} .fa-pause:before {content: "\275A\275A"}
@@ -937,11 +960,11 @@ BUTTONS = r"""<meta charset="utf-8"><style>
 .fa-fast-forward:before {content: "\BB"} .fa-fast-backward:before {content: "\AB"}
 .fa-plus:before {content: "+"} .fa-minus:before {content: "\2212"}</style>
 <script>onload = () => document.querySelector("[title=Play]").click()</script>
-"""  # signs in place of a font from the network; and it plays once, as it opens
+"""  # characters in place of a font from the network; the page plays once, when it is opened
 
 
 def animation(result: Result) -> dict[str, bytes]:
-    """Draw the training as a GIF, which plays once, and as a page with controls of its own."""
+    """Draw the training as a GIF that plays once, and as a web page with playback controls."""
     settings = result.settings
     edges = result.frames[0]["edges"]
     density = [statistics.NormalDist(settings.mu, settings.sigma).pdf(x) for x in edges]
@@ -969,18 +992,18 @@ def animation(result: Result) -> dict[str, bytes]:
         gif = Path(folder, "training.gif").read_bytes()
         page = movie.to_jshtml(fps=8, default_mode="once")
     page = BUTTONS + page[page.index("<script") :]
-    gif = gif.replace(REPEAT, b"")
+    gif = gif.replace(GIF_LOOP, b"")
     return {"training.gif": gif, "training.html": page.encode()}
 
 
 # ------------------------------------------------------------------ an unfinished run, its folder
 class RunFolder:
-    """A folder in which a run touches the files that this program wrote, and no others.
+    """A folder in which a run touches only the files that this program wrote.
 
-    It did not exist, was empty, or holds gan_1d.json, which lists the files that this program wrote
-    there and the folders that it made (with a slash behind). What is not on that list, or is
-    reached through a link, is never replaced or removed. Raises FileExistsError for other folders
-    and for what is in the way, BlockingIOError while another process uses the folder.
+    The folder was new or empty at first, or it holds gan_1d.json, the list of the files that this
+    program wrote there and the folders that it made (with a trailing slash). Whatever is not on the
+    list, or is reached through a link, is never replaced or removed. Raises FileExistsError for any
+    other folder and for files in the way, BlockingIOError while another process uses the folder.
     """
 
     LIST = "gan_1d.json"
@@ -1074,7 +1097,7 @@ class RunFolder:
         self.write(self.LIST, json.dumps(content, indent=1).encode())
 
     def read(self, name: str) -> bytes:
-        """Return a plain file's content: to open a pipe, say, might take forever."""
+        """Return a regular file's content; opening a pipe, say, could block forever."""
         path = self.path / name
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "is not a plain file", str(path))
@@ -1092,9 +1115,9 @@ class RunFolder:
 
 
 class Stopper:
-    """Stops a run when a signal has come. `train` calls it at the start and after each call."""
+    """Stops a run once a signal has come. `Run` calls `begin`, and `after_call` after each call."""
 
-    stops = ()  # the iterations after which it must be called
+    stops = ()  # the iterations at which a call of the loop must end
 
     def __init__(self, signals: list[int]):
         self.signals = signals  # the numbers of those that have come
@@ -1112,7 +1135,7 @@ class RunKeeper(Stopper):
     """Saves an unfinished run, continues it, and puts its results in place.
 
     checkpoints/state.json holds the settings, the iteration, the history, and the checksums of
-    TensorFlow's checkpoint beside it and of itself: nothing that was damaged is continued. Raises
+    TensorFlow's checkpoint beside it and of itself: a damaged run is never continued. Raises
     OSError for that, and FileExistsError if an unfinished run has other settings.
     """
 
@@ -1136,7 +1159,7 @@ class RunKeeper(Stopper):
                 new = getattr(settings, name)
                 if new != old and name not in ("output_dir", "overwrite"):
                     why = f"holds an unfinished run with {flag(name)} {old}, not {new}: continue it"
-                    why += " by its own command, or replace it with --overwrite"
+                    why += " with its own command, or replace it with --overwrite"
                     raise FileExistsError(errno.EEXIST, why, settings.output_dir)
 
     def read_state(self) -> dict:
@@ -1184,11 +1207,11 @@ class RunKeeper(Stopper):
         super().after_call(run)
 
     def prefix(self, run: Run) -> str:
-        """Return the path in memory of a checkpoint, less the endings that TensorFlow gives it."""
+        """Return the path in memory of a checkpoint, without TensorFlow's suffixes."""
         return f"{self.memory}checkpoints/iteration_{run.iteration}"
 
     def save(self, run: Run) -> None:
-        """Save the variables, and how far the run is."""
+        """Save the variables and the progress of the run."""
         with run.gan.graph.as_default():
             prefix = self.prefix(run)
             run.gan.saver.save(run.sess, prefix, write_meta_graph=False, write_state=False)
@@ -1196,7 +1219,7 @@ class RunKeeper(Stopper):
         self.write_state(from_memory(self.memory), **so_far)
 
     def write_state(self, files: dict[str, bytes], **content: Any) -> None:
-        """Write a checkpoint's files, then the state that names them; remove those before."""
+        """Write a checkpoint's files, then the state that names them; remove the previous ones."""
         for name, data in files.items():
             self.folder.write(name, data)
         sums = {name: checksum(data) for name, data in files.items()}
@@ -1354,7 +1377,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise ValueError for a setting that is not allowed, alone or beside the others."""
+    """Raise ValueError for a setting that is not allowed, by itself or beside the others."""
     for field in dataclasses.fields(settings):
         object.__setattr__(settings, field.name, checked(field, getattr(settings, field.name)))
     s = settings
@@ -1362,15 +1385,15 @@ def check_settings(settings: Settings) -> None:
     printable = 0 < len(s.output_dir) <= 1000 and s.output_dir.isprintable()
     for name, good, must in (
         ("low", s.low < s.high, f"below --high, {s.high:g}"),
-        ("sigma", s.sigma >= 1e-6 * abs(s.mu), "at least 1e-6 of --mu, or float32 can't hold it"),
-        ("size", s.size * units <= 10**8, f"at most {10**8 // units} with such layers and steps"),
+        ("sigma", s.sigma >= 1e-6 * abs(s.mu), "at least 1e-6 of |--mu|: float32 is no finer"),
+        ("size", s.size * units <= 10**8, f"at most {10**8 // units}, given the units and steps"),
         ("runs", s.seed + s.runs <= 2**32, f"at most 2**32 - --seed, {2**32 - s.seed}"),
-        ("animate", s.plots or not s.animate, "without --no-plots"),
-        ("animate", s.runs == 1 or not s.animate, "without --runs"),
-        ("tensorboard", s.runs == 1 or not s.tensorboard, "without --runs"),
-        ("saved_model", s.runs == 1 or not s.saved_model, "without --runs"),
+        ("animate", s.plots or not s.animate, "used without --no-plots"),
+        ("animate", s.runs == 1 or not s.animate, "used without --runs"),
+        ("tensorboard", s.runs == 1 or not s.tensorboard, "used without --runs"),
+        ("saved_model", s.runs == 1 or not s.saved_model, "used without --runs"),
         ("output_dir", printable, "a path of 1 to 1,000 printable characters"),
-        ("output_dir", "://" not in s.output_dir, "a folder of this machine"),
+        ("output_dir", "://" not in s.output_dir, "a folder on this machine"),
     ):
         if not good:
             raise ValueError(f"{flag(name)} {getattr(s, name)!r:.60}: must be {must}")
@@ -1387,7 +1410,7 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     parser = argparse.ArgumentParser("gan_1d.py", **like)
     line = "gan_1d.py: error: {}\n"
     parser.error = lambda message: parser.exit(2, line.format(" ".join(message.split())))
-    text = "the settings to begin with; other flags come on top (default: article). "
+    text = "the settings to start from; other flags override them (default: article). "
     text += f"recommended is {flags(RECIPES['recommended'])}"
     parser.add_argument("--recipe", choices=RECIPES, default="article", help=text)
     fields = {field.name: field for field in dataclasses.fields(Settings)}
@@ -1462,21 +1485,21 @@ def print_pairs(row: dict[str, float], D1_: Array, D2_: Array) -> None:
 def put_in_place(
     keeper: RunKeeper, typed: str, seconds: dict, final: dict, files: dict, draw: Callable
 ) -> str:
-    """Put a run's files and pictures in place; return what went wrong with these, or nothing."""
-    wrong = ""
+    """Put a run's files and pictures in place; return why drawing failed, or an empty text."""
+    problem = ""
     if keeper.settings.plots:
         try:
             with timed(seconds, "draw"):
                 files |= draw()
         except Exception as error:  # the numbers are worth more than the pictures
-            wrong = f"the pictures can't be drawn: {error!r:.200}"
+            problem = f"the pictures can't be drawn: {error!r:.200}"
     files["summary.json"] = summary_file(keeper.settings, typed, seconds, final)
     keeper.finish(files)
-    return wrong
+    return problem
 
 
 def run_one(settings: Settings, keeper: RunKeeper, typed: str) -> str:
-    """Train once, write the results and print a report; return what went wrong, or nothing."""
+    """Train once, write the results, print a report; return what went wrong, or an empty text."""
     if keeper.state is not None:
         i = keeper.state["iteration"]
         say(f"Continuing the run in {settings.output_dir} at iteration {i} of {settings.epoch}.")
@@ -1488,7 +1511,7 @@ def run_one(settings: Settings, keeper: RunKeeper, typed: str) -> str:
     files = {"metrics.csv": csv_file(result.history), "samples.npy": samples.getvalue()}
     if settings.saved_model:
         files |= saved_model(result)
-    wrong = put_in_place(keeper, typed, seconds, final, files, partial(pictures, result))
+    problem = put_in_place(keeper, typed, seconds, final, files, partial(pictures, result))
     taken = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     say(
         f"\nAfter {settings.epoch} iterations (D judges {SAMPLES} fresh samples of each kind):",
@@ -1500,7 +1523,7 @@ def run_one(settings: Settings, keeper: RunKeeper, typed: str) -> str:
         f"Written to {settings.output_dir}: {', '.join(files)}",
         f"Time: {sum(seconds.values()):.1f} s ({taken})",
     )
-    return wrong
+    return problem
 
 
 RUN_COLUMNS = ("d1_mean", "d2_mean", "w1", "ks", "told_apart_by", "tail_error", "g_mean", "g_std")
@@ -1532,7 +1555,7 @@ def table(rows: list[dict], settings: Settings) -> list[str]:
 
 
 def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
-    """Train many seeds, print a table of them and write it; return what went wrong, or nothing."""
+    """Train many seeds, print and write their table; return what went wrong, or an empty text."""
     seconds = {"import": IMPORT_SECONDS}
     rows = []
     if keeper.state is not None:
@@ -1549,9 +1572,9 @@ def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
     final = summarise(rows, settings)
     files = {"runs.csv": csv_file(rows)}
     draw = partial(runs_picture, rows, settings)
-    wrong = put_in_place(keeper, typed, seconds, final, files, draw)
+    problem = put_in_place(keeper, typed, seconds, final, files, draw)
     say(table_end(rows, settings), f"Written to {settings.output_dir}: {', '.join(files)}")
-    return wrong
+    return problem
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -1579,25 +1602,25 @@ def main(argv: list[str] | None = None) -> int:
             keeper = RunKeeper(folder, settings, signals)
             for line in out_of_reach(settings):
                 say(line)
-            wrong = (run_one if settings.runs == 1 else run_many)(settings, keeper, typed)
-            status = 1 if wrong or sys.stdout is not stdout else 0
+            problem = (run_one if settings.runs == 1 else run_many)(settings, keeper, typed)
+            status = 1 if problem or sys.stdout is not stdout else 0
     except KeyboardInterrupt:
-        wrong = f"stopped; to continue:\n  {typed}"
+        problem = f"stopped; to continue:\n  {typed}"
         status = 128 + signals[0]
     except OSError as error:
-        wrong = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         if isinstance(error, (FileExistsError, BlockingIOError)):
             status = 2
     except tf.errors.OpError as error:
         lines = [line for line in error.message.splitlines() if line.strip() == line != ""]
-        wrong = f"{type(error).__name__}: {lines[-1] if lines else ''}"
+        problem = f"{type(error).__name__}: {lines[-1] if lines else ''}"
     except (FloatingPointError, MemoryError) as error:
-        wrong = str(error) or "out of memory"
+        problem = str(error) or "out of memory"
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if wrong:
-        complain(f"error: {wrong}")
+    if problem:
+        complain(f"error: {problem}")
     return status
 
 
@@ -1605,8 +1628,8 @@ def main(argv: list[str] | None = None) -> int:
 def without_remarks() -> Iterator[None]:
     """Pass standard error through a child process that drops TensorFlow's remarks on the machine.
 
-    Some of them ignore its log level. What is fatal passes, and so a process that dies says why.
-    Where somebody has set that level, or a system can't fork, nothing is dropped.
+    Some of them ignore its log level. Fatal errors pass, so a process that dies still says why.
+    Nothing is dropped if somebody has set that level, or if the system can't fork.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # the number of a closed standard stream must not go to another file
@@ -1639,8 +1662,8 @@ def without_remarks() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Import TensorFlow quickly, or raise SystemExit, which says in one line why that can't be."""
-    gc.disable()  # collecting garbage among all that it makes would take half a second
+    """Make importing TensorFlow quick and quiet; if it fails, raise SystemExit with the reason."""
+    gc.disable()  # garbage collection during the import would take half a second
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -12,7 +12,6 @@ from gan_1d import RECIPES, Settings, summarise, train_many
 SEEDS = range(16)
 PITFALLS = {  # one change to the article's recipe a row
     "the article's recipe": {},
-    "`--init truncated_normal`": {"init": "truncated_normal"},
     "`--init glorot_uniform`": {"init": "glorot_uniform"},
     "`--init classic`": {"init": "classic"},
     "`--init fan_in`": {"init": "fan_in"},
@@ -25,12 +24,10 @@ PITFALLS = {  # one change to the article's recipe a row
     "`--hidden-size-g 3`": {"hidden_size_g": 3},
     "`--hidden-size-g 16`": {"hidden_size_g": 16},
     "`--hidden-size-g 64`": {"hidden_size_g": 64},
-    "`--hidden-size 64`": {"hidden_size": 64},
     "`--noise stratified`": {"noise": "stratified"},
     "`--pretrain 1000`": {"pretrain": 1000},
     "`--r1-gamma 3`": {"r1_gamma": 3},
     "`--ema-decay 0.999`": {"ema_decay": 0.999},
-    "`--r1-gamma 3 --ema-decay 0.999`": {"r1_gamma": 3, "ema_decay": 0.999},
 }
 INGREDIENTS = {  # one change to the recommended recipe a row
     "the recommended recipe": {},
@@ -44,7 +41,6 @@ INGREDIENTS = {  # one change to the recommended recipe a row
         "learning_rate_g": 0.016,
     },
     "the article's `--init normal`": {"init": "normal"},
-    "`--init glorot_uniform`": {"init": "glorot_uniform"},
     "rates that do not fall: `--decay-rate 1`": {"decay_rate": 1},
     "the article's `--hidden-size 6`": {"hidden_size": 6, "hidden_size_g": 6},
     "the article's `--d-steps 2`": {"d_steps": 2},
