@@ -5,10 +5,9 @@
     python gan_1d.py --help                 # all settings; what changes the algorithm is off
 
 A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D, another
-small tanh network, estimates the probability that a number is real, that is, drawn from
-N(mu, sigma). D learns to tell real numbers from generated ones, and G learns to fool D; in the end,
-D(x) and D(G(z)) are both near 0.5. That alone does not show that G has learned the distribution,
-so its distance from the target is measured separately.
+one, estimates the probability that a number is real, drawn from N(mu, sigma). D learns to tell real
+numbers from generated ones, and G to fool D; in the end, D(x) and D(G(z)) are both near 0.5. That
+does not show that G has learned the distribution: its distance to it is measured separately.
 
 How to read this file: the sections "data", "networks", "objectives and optimizers" and "the graph"
 are the article's script, part by part, and `GAN.main_loop` is its loop; "a training run" feeds it.
@@ -115,10 +114,7 @@ class Settings:
 
 # ------------------------------------------------------------------------------------------- data
 class GenDataLoader:
-    """The generator's noise: independent uniform draws, or "stratified"; both are the article's.
-
-    "stratified" is evenly spaced points from `low` to `high`, each moved up by at most 0.01.
-    """
+    """The generator's noise: uniform draws, or "stratified", even spaces plus jitter up to 0.01."""
 
     def __init__(
         self, size: int = 200, low: float = -1, high: float = 1, rng: Any = None, noise="uniform"
@@ -144,10 +140,7 @@ class GenDataLoader:
         raise ValueError(f"noise {self.noise!r}: must be uniform or stratified")
 
     def quantiles(self, points: int) -> np.ndarray:
-        """Return evenly spaced quantiles of the noise, rising, float64, (points, 1).
-
-        Each is the middle of an equally likely slice; the jitter of "stratified" is left out.
-        """
+        """Return evenly spaced quantiles of the noise, without jitter, float64, (points, 1)."""
         if self.noise not in ("uniform", "stratified"):
             raise ValueError(f"noise {self.noise!r}: its quantiles are not known")
         levels = (np.arange(points)[:, None] + 0.5) / points
@@ -155,10 +148,7 @@ class GenDataLoader:
 
 
 class RealDataLoader:
-    """The real data: independent draws from N(mu, sigma).
-
-    The article also sorts them, but along an axis of length 1, which changes nothing.
-    """
+    """The real data: independent draws from N(mu, sigma)."""
 
     def __init__(self, size: int = 200, mu: float = -1, sigma: float = 1, rng: Any = None):
         self.size = size
@@ -254,8 +244,8 @@ def mlp(inputs: Tensor, sizes: list[int], init="normal", seed: Any = 0) -> tuple
 class Generator:
     """G (the article): noise (batch, input_size) to numbers (batch, output_size).
 
-    tanh, tanh, tanh times `output_scale`, 5 in the article. Its variables are in scope `generator`.
-    The output is `frac`, the article's name.
+    tanh, tanh, tanh times `output_scale`, 5 in the article. Its variables are in scope `generator`;
+    `frac`, the article's name, is the output.
     """
 
     def __init__(
@@ -293,17 +283,14 @@ class Discriminator:
 # rounds to 1; training then turns to NaN. Computed from the logits, the same values stay finite:
 # log D = -softplus(-logit), and log(1 - D) = -softplus(logit).
 def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) -> tf.Tensor:
-    """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises, despite its name.
-
-    The paper, equation 1.
-    """
+    """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises (the paper, equation 1)."""
     log_D1 = -tf.nn.softplus(-discriminator1.logit)
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)
     return tf.reduce_mean(log_D1 + log_not_D2, name="loss_d")
 
 
 def objective_g(discriminator2: Discriminator) -> tf.Tensor:
-    """Return loss_g = mean(log D2), which G maximises, despite its name.
+    """Return loss_g = mean(log D2), which G maximises.
 
     The paper, section 3: early in training its gradient is stronger than that of -log(1 - D2).
     """
@@ -324,7 +311,7 @@ class Optimizer:
     """Takes one network's training steps, with a learning rate that decays as they add up.
 
     `minimize` may be called several times, in the graph and inside a `tf.function`; all its steps
-    share one step counter and one momentum. The first call must be in the graph itself.
+    share one step counter, `batch`, and one momentum. The first call must be in the graph itself.
     """
 
     def __init__(self, var_list: list[tf.Variable], learning_rate: float, settings: Settings):
@@ -332,7 +319,6 @@ class Optimizer:
         self.learning_rate = learning_rate
         self.epoch = settings.epoch
         self.decay_rate = settings.decay_rate
-        # The number of steps taken so far, under the article's name
         self.batch = tf.Variable(0, False, name="batch", dtype=tf.int64, use_resource=True)
         kinds = {
             "momentum": partial(tf.train.MomentumOptimizer, momentum=settings.momentum),
@@ -527,10 +513,7 @@ class GAN:
         return self.average.average(getter(*args, **kwargs))
 
     def session(self) -> tf.Session:
-        """Open a session on the CPU, with one thread and no graph optimization.
-
-        For networks this small, a GPU, threads and optimization cost more time than they save.
-        """
+        """Open a session. A GPU, threads and graph optimization would cost more than they save."""
         config = tf.ConfigProto(device_count={"GPU": 0})
         config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -565,11 +548,7 @@ def train(
 
 
 class Run:
-    """The training of one seed.
-
-    The graph's variables, `iteration`, `history` and `frames` are its whole state: whoever saves
-    and restores these continues it.
-    """
+    """The training of one seed: its state is the variables, `iteration`, `history`, `frames`."""
 
     def __init__(self, gan: GAN, sess: tf.Session, settings: Settings):
         self.gan = gan
@@ -905,11 +884,12 @@ def draw_distribution(figure: Any, result: Result) -> None:
     target = statistics.NormalDist(settings.mu, settings.sigma)
     p = np.array([target.pdf(middle) for middle in middles])
     q, real = (np.histogram(of, edges, density=True)[0] for of in (result.samples, result.real))
-    beyond = f", up to {q.max():.2g}" if q.max() > 2.5 * p.max() else ""
+    top = min(2.5 * p.max(), 1.5 * max(p.max(), q.max(), real.max()))
+    beyond = f", up to {q.max():.2g}" if q.max() > top else ""
     axes["density"].stairs(q, edges, fill=True, alpha=0.5, label=f"G(z){beyond}")
     axes["density"].stairs(real, edges, color="C1", label=f"{settings.size} real samples")
     axes["density"].plot(middles, p, "k", label=f"N({settings.mu:g}, {settings.sigma:g})")
-    axes["density"].set(ylabel="density", ylim=(0, 2.5 * p.max()), title="The numbers that G makes")
+    axes["density"].set(ylabel="density", ylim=(0, top), title="The numbers that G makes")
     axes["d"].plot(middles, p / np.maximum(p + q, 1e-300), "gray", label="the best D for this G")
     axes["d"].plot(x, d_of_x, "C3", label="D(x)")
     axes["d"].axhline(0.5, **DASHED)

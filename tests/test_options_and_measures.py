@@ -192,6 +192,11 @@ GOOD = {"d1_mean": 0.51, "d2_mean": 0.48, "ks": 0.05, "w1": 0.1, "told_apart_by"
 BAD = GOOD | {"ks": 0.321, "w1": 0.654, "told_apart_by": 18}
 
 
+def worded(final, settings=None):
+    """Return the verdict without its numbers."""
+    return [re.sub(r"\d[\d.,]*", "0", line) for line in verdict(final, settings or Settings())]
+
+
 @pytest.mark.parametrize("name", ["d1_mean", "d2_mean"])
 @pytest.mark.parametrize(
     ("value", "near"), [(0.39, False), (0.41, True), (0.59, True), (0.61, False)]
@@ -199,21 +204,19 @@ BAD = GOOD | {"ks": 0.321, "w1": 0.654, "told_apart_by": 18}
 def test_d_is_near_one_half_when_both_means_are_within_a_tenth(name, value, near):
     final = GOOD | {name: value}
     assert judge(final, Settings())[0] == near
-    assert ("not near" in " ".join(verdict(final, Settings()))) != near
+    assert (worded(final) == worded(GOOD)) == near
 
 
 @pytest.mark.parametrize(("ks", "matches"), [(0.99 * LINE, True), (1.01 * LINE, False)])
 def test_g_is_as_near_as_a_real_batch_when_its_ks_is_below_the_yardsticks(ks, matches):
     final = GOOD | {"ks": ks}
     assert judge(final, Settings())[1] == matches
-    assert ("further" in " ".join(verdict(final, Settings()))) != matches
+    assert (worded(final)[1] == worded(GOOD)[1]) == matches
 
 
-@pytest.mark.parametrize(
-    ("final", "warned"), [(GOOD, False), (BAD, True), (BAD | {"d1_mean": 0.9}, False)]
-)
-def test_d_at_one_half_is_said_to_show_nothing_when_g_is_far(final, warned):
-    assert ("does not show" in " ".join(verdict(final, Settings()))) == warned
+def test_d_at_one_half_is_said_to_show_nothing_when_g_is_far():
+    (warning,) = set(worded(BAD)) - set(worded(GOOD)) - set(worded(BAD | {"d1_mean": 0.9}))
+    assert "not" in warning.split()
 
 
 def test_the_verdict_has_its_numbers_in_their_places():
