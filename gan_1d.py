@@ -39,6 +39,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import warnings
 import zlib
@@ -83,7 +84,7 @@ class Settings:
     noise: str = setting("uniform", "independent or evenly spaced noise", "uniform", "stratified")
     mu: float = setting(-1.0, "mean of the real data", -1e30, 1e30)
     sigma: float = setting(1.0, "standard deviation of the real data", 1e-30, 1e30)
-    output_scale: float = setting(5.0, "G's output lies within plus and minus this", 1e-30, 1e30)
+    output_scale: float = setting(5.0, "G's output lies within plus and minus this", 1e-30, 1e31)
     init: str = setting("normal", "initial weights; fan_in also draws the biases", *INITS)
     optimizer: str = setting("momentum", "optimizer of both networks", "momentum", "sgd", "adam")
     learning_rate: float = setting(0.01, "initial learning rate", 1e-30, 1e30)
@@ -990,6 +991,8 @@ class RunFolder:
     PART = "gan_1d.part"  # a file that is being written, before it is put in its place
 
     def __init__(self, path: str):
+        if ".." in Path(path).parts:
+            path = os.path.realpath(path)  # so that no folder is made on the way there
         self.path = Path(path)
         if os.path.lexists(path) and not self.path.is_dir():
             raise FileExistsError(errno.EEXIST, "is not a folder", path)
@@ -999,7 +1002,7 @@ class RunFolder:
             self.read_list()
         except (ValueError, RecursionError, TypeError, KeyError, OSError) as error:
             self.close()
-            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            if isinstance(error, PermissionError):
                 raise
             why = "is neither empty nor made by this program; choose another --output-dir"
             raise FileExistsError(errno.EEXIST, why, path) from None
@@ -1065,6 +1068,7 @@ class RunFolder:
         place = self.claim(name)
         part = self.claim(self.PART)
         try:
+            part.unlink(missing_ok=True)  # it might be a hard link to something else
             part.write_bytes(data)
             os.replace(part, place)
         except OSError as error:
@@ -1131,14 +1135,15 @@ class RunKeeper(Stopper):
         self.state = self.events = None
         if settings.animate:  # at 64 iterations, more of them at first
             self.stops = [1 + (settings.epoch - 1) * k * k // 63**2 for k in range(64)]
-        for name in (*self.NAMES, self.STATE):
+        for name in (*self.NAMES, self.STATE, folder.PART):
             folder.check(name)
         if folder.has(self.STATE) and not settings.overwrite:
             self.state = self.read_state()
             for name, old in self.state["settings"].items():
                 new = getattr(settings, name)
                 if new != old and name not in ("output_dir", "overwrite"):
-                    why = f"holds an unfinished run with {flag(name)} {old}, not {new}: continue it"
+                    why = f"holds an unfinished run with {flags({name: old})}, not "
+                    why += f"{flags({name: new})}: continue it"
                     why += " with its own command, or replace it with --overwrite"
                     raise FileExistsError(errno.EEXIST, why, settings.output_dir)
 
@@ -1152,8 +1157,10 @@ class RunKeeper(Stopper):
             if good and state["settings"].keys() != vars(self.settings).keys():
                 why = "was written by another version of this program"
                 good = False
-            for name, expected in state["files"].items() if good else ():
-                good = good and checksum(self.folder.read(name)) == expected
+            files = iter(state["files"].items())
+            while good and (file := next(files, None)):
+                name, expected = file
+                good = checksum(self.folder.read(name)) == expected
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
             why = f"is not the state of a run: {error!r:.99}"
             good = False
@@ -1245,6 +1252,22 @@ class RunKeeper(Stopper):
         self.folder.remove(self.unfinished())
 
 
+class RunsKeeper(RunKeeper):
+    """Does so for many runs: it saves the rows of those that are finished."""
+
+    turn = threading.Lock()
+
+    def begin(self, run: Run) -> None:
+        """Save that there is no row yet, when the first run begins."""
+        with self.turn:
+            if self.state is None:
+                self.write_state({}, rows=[])
+
+    def after_call(self, run: Run) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        Stopper.after_call(self, run)
+
+
 def checksum(data: bytes) -> str:
     """Return the SHA-256 of the data."""
     return hashlib.sha256(data).hexdigest()
@@ -1315,8 +1338,8 @@ IMPORT_SECONDS = 0.0  # what it took to load TensorFlow, if this file did it
 KINDS = {
     "int": (numbers.Integral, int),
     "float": (numbers.Real, float),
-    "bool": ((bool, np.bool_), bool),
-    "str": ((str, os.PathLike), os.fspath),
+    "bool": (bool, bool),
+    "str": ((str, os.PathLike), os.fsdecode),
 }
 
 
@@ -1345,6 +1368,8 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     """Return a setting's value as Python's own kind; raise ValueError if it is not allowed."""
     if value is None is field.default:
         return None
+    if isinstance(value, np.generic):
+        value = value.item()
     kind = kind_of(field)
     values = field.metadata["allowed"]
     accepted, convert = KINDS[kind]
@@ -1376,7 +1401,9 @@ def check_settings(settings: Settings) -> None:
         ("output_dir", "://" not in s.output_dir, "a folder on this machine"),
     ):
         if not good:
-            raise ValueError(f"{flag(name)} {getattr(s, name)!r:.60}: must be {must}")
+            value = getattr(s, name)
+            given = flag(name) if value is True else f"{flag(name)} {value!r:.60}"
+            raise ValueError(f"{given}: must be {must}")
 
 
 def parse_settings(argv: list[str] | None = None) -> Settings:
@@ -1403,7 +1430,7 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     given = vars(parser.parse_args(argv))
     recipe = RECIPES[given.pop("recipe")]
     for name, text in given.items():
-        with contextlib.suppress(ValueError):  # what stays a text is refused below
+        with contextlib.suppress(ValueError, TypeError):  # what can't be converted is refused below
             given[name] = KINDS[kind_of(fields[name])][1](text)
     try:
         return Settings(**recipe | given)
@@ -1429,7 +1456,7 @@ def command(arguments: str) -> str:
     words = [sys.executable, __file__]
     for k, path in enumerate(words):
         with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
-            words[k] = min(path, os.path.relpath(path), key=len)
+            words[k] = min(path, os.path.join(".", os.path.relpath(path)), key=len)
     if shutil.which("python") == sys.executable:
         words[0] = "python"
     return f"{shlex.join(words)} {arguments}".strip()
@@ -1439,15 +1466,16 @@ def say(*lines: str) -> None:
     """Print lines. A standard output that can't take them must not cost a run its results."""
     try:
         print("\n".join(lines), flush=True)
-    except OSError as error:
-        complain(f"standard output: {error.strerror}")
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        complain(f"standard output: {getattr(error, 'strerror', error)}")
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
 
 def complain(line: str) -> None:
     """Print a line to standard error, if that takes it."""
-    with contextlib.suppress(OSError):
-        print(f"gan_1d.py: {line}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(f"gan_1d.py: {line}", file=sys.stderr, flush=True)
 
 
 def print_line(row: dict[str, float], D1_: Array, D2_: Array) -> None:
@@ -1469,7 +1497,8 @@ def put_in_place(
     problem = ""
     if keeper.settings.plots:
         try:
-            with timed(seconds, "draw"):
+            with timed(seconds, "draw"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of numbers that are too large to draw
                 files |= draw()
         except Exception as error:  # the numbers are worth more than the pictures
             problem = f"the pictures can't be drawn: {error!r:.200}"
@@ -1544,7 +1573,7 @@ def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
     say(TABLE_HEAD, *(table_line(row, settings) for row in rows))
     seeds = range(settings.seed + len(rows), settings.seed + settings.runs)
     with timed(seconds, "train"):
-        for result in train_many(settings, seeds, Stopper(keeper.signals)):
+        for result in train_many(settings, seeds, keeper):
             final = {name: result.final[name] for name in RUN_COLUMNS}
             rows.append({"seed": result.settings.seed, **final})
             keeper.write_state({}, rows=rows)
@@ -1579,7 +1608,8 @@ def main(argv: list[str] | None = None) -> int:
     status = 1
     try:
         with contextlib.closing(RunFolder(settings.output_dir)) as folder:
-            keeper = RunKeeper(folder, settings, signals)
+            kind = RunKeeper if settings.runs == 1 else RunsKeeper
+            keeper = kind(folder, settings, signals)
             for line in out_of_reach(settings):
                 say(line)
             problem = (run_one if settings.runs == 1 else run_many)(settings, keeper, typed)
@@ -1624,7 +1654,8 @@ def without_remarks() -> Iterator[None]:
     if child == 0:
         with contextlib.suppress(Exception), open(reader, "rb") as lines:
             os.close(writer)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends with its parent
+                signal.signal(number, signal.SIG_IGN)
             for line in lines:
                 if not re.match(rb"[IWE]\d{4} |WARNING: All log messages before", line):
                     os.write(2, line)
@@ -1649,7 +1680,9 @@ def loading() -> Iterator[None]:
             warnings.simplefilter("ignore")
             load_matplotlib()
             yield
-    except (Exception, KeyboardInterrupt) as error:
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise SystemExit(f"gan_1d.py: error: TensorFlow can't be loaded: {why}") from None
     finally:

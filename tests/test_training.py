@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import hashlib
 import inspect
 import itertools
 import json
@@ -665,17 +664,6 @@ def test_training_that_diverges_raises_floating_point_error():
 
 
 # ---------------------------------------------------------------- a good citizen of its process
-IN_A_PROCESS_OF_ITS_OWN = """
-import hashlib, sys
-import tensorflow as tf
-tf.compat.v1.disable_v2_behavior()
-sys.path.insert(0, {root!r})
-import gan_1d
-result = gan_1d.train(gan_1d.Settings(epoch=20, size=20, xla=False))
-print(hashlib.sha256(result.samples.tobytes()).hexdigest(), result.final)
-"""
-
-
 def test_train_gives_the_same_numbers_while_functions_run_eagerly():
     tf.config.run_functions_eagerly(True)
     try:
@@ -683,15 +671,6 @@ def test_train_gives_the_same_numbers_while_functions_run_eagerly():
     finally:
         tf.config.run_functions_eagerly(False)
     assert numbers(result) == numbers(trained(**SHORT, seed=0))
-
-
-def test_train_gives_the_same_numbers_where_tensorflow_2_is_turned_off(tmp_path):
-    code = IN_A_PROCESS_OF_ITS_OWN.format(root=str(ROOT))
-    words = [sys.executable, "-c", code]
-    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    plain = trained(**SHORT, seed=0)
-    expected = f"{hashlib.sha256(plain.samples.tobytes()).hexdigest()} {plain.final}\n"
-    assert (run.returncode, run.stdout) == (0, expected), run.stderr
 
 
 def test_four_threads_train_as_one_does_and_leave_stderr_usable(capfd):
@@ -703,16 +682,6 @@ def test_four_threads_train_as_one_does_and_leave_stderr_usable(capfd):
     capfd.readouterr()
     print("still there", file=sys.stderr, flush=True)
     assert capfd.readouterr().err == "still there\n"
-
-
-def test_numpys_scalars_and_paths_are_settings_too():
-    given = {"epoch": np.int64(5), "mu": np.float32(2), "sigma": np.float64(1), "high": np.int32(3)}
-    given |= {"plots": np.bool_(False), "output_dir": Path("some", "where")}
-    plain = {"epoch": 5, "mu": 2.0, "sigma": 1.0, "high": 3.0, "plots": False}
-    settings = Settings(**given)
-    assert settings == Settings(**plain, output_dir=str(Path("some", "where")))
-    for name, value in plain.items():
-        assert type(getattr(settings, name)) is type(value)
 
 
 # ------------------------------------------------------------------- the article, typed by hand
@@ -767,18 +736,35 @@ if __name__ == '__main__':
 
     after = sess.run(theta_g + theta_d)
     print("changed", sum(not np.array_equal(a, b) for a, b in zip(before, after)))
+
+    import gan_1d
+
+    print(gan_1d.train(gan_1d.Settings(epoch=20, size=20, xla=False)).final)
 """
 
 
-def test_the_articles_whole_code_typed_by_hand_trains_with_these_parts(tmp_path):
-    (tmp_path / "article.py").write_text(ARTICLE)
-    words = [sys.executable, "article.py"]
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+    """Run the article's code as a process, in which TensorFlow 2 is turned off; return its lines.
+
+    After it `train` is called in that process.
+    """
+    folder = tmp_path_factory.mktemp("typed")
+    (folder / "article.py").write_text(ARTICLE)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    like = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True, "check": False}
-    run = subprocess.run(words, **like)
+    like = {"cwd": folder, "env": env, "capture_output": True, "text": True, "check": False}
+    run = subprocess.run([sys.executable, "article.py"], **like)
     assert run.returncode == 0, run.stderr
-    *lines, last = run.stdout.splitlines()
+    return run.stdout.splitlines()
+
+
+def test_the_articles_whole_code_typed_by_hand_trains_with_these_parts(typed):
+    *lines, changed, _ = typed
     assert lines[::2] == [str(i) for i in range(30) for _ in range(200)]
     pairs = [re.search(r"D1: (\S+) ,D2: (\S+)", line).groups() for line in lines[1::2]]
     assert ((np.array(pairs, float) > 0) & (np.array(pairs, float) < 1)).all()
-    assert last == "changed 12"
+    assert changed == "changed 12"
+
+
+def test_train_gives_the_same_numbers_where_tensorflow_2_is_turned_off(typed):
+    assert typed[-1] == str(trained(**SHORT, seed=0).final)

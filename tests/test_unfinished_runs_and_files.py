@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("graphs_are_built_once")
 
 # A run of a few milliseconds, and one with all that a run can carry across an interruption.
 TINY = shlex.split("--epoch 6 --size 5 --log-every 2 --checkpoint-every 2 --no-xla --no-plots")
-LONG = shlex.split("--epoch 600 --pretrain 60 --ema-decay 0.99 --log-every 5 --seed 3")
+LONG = shlex.split("--epoch 400 --pretrain 60 --ema-decay 0.99 --log-every 5 --seed 3")
 LONG += shlex.split("--checkpoint-every 35 --no-xla --no-plots --tensorboard --saved-model")
 
 
@@ -235,6 +235,29 @@ def test_what_is_not_a_folder_is_refused_and_left_alone(kind, tmp_path):
     named = path / "below" if kind == "below a file" else path
     refused(*TINY, "--output-dir", named, naming=[path], status=(1, 2))
     assert tree(tmp_path) == before
+
+
+def test_no_folder_is_made_on_the_way_to_one_that_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    before = tree(tmp_path)
+    path = tmp_path / "new" / ".." / "mine"
+    refused(*TINY, "--output-dir", path, naming=[tmp_path / "mine"])
+    assert tree(tmp_path) == before
+
+
+def test_a_hard_link_under_a_name_of_the_programs_leaves_the_file_behind_it_alone(tmp_path):
+    assert call_main(*TINY, "--output-dir", tmp_path / "run").status == 0
+    (tmp_path / "mine.txt").write_text("mine")
+    for name in ("gan_1d.part", "metrics.csv", "gan_1d.json"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+        mine = shutil.copy(tmp_path / "mine.txt", tmp_path / name)
+        if name == "gan_1d.json":
+            Path(mine).write_text('{"files": []}')
+        os.link(mine, tmp_path / "run" / name)
+        content = Path(mine).read_text()
+        call_main(*TINY, "--output-dir", tmp_path / "run")
+        assert Path(mine).read_text() == content
 
 
 def test_a_new_and_an_empty_folder_are_taken(tmp_path):
@@ -508,8 +531,15 @@ def process(*words, cwd):
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     env = {name: os.environ[name] for name in os.environ if not name.startswith(("TF_", "PYTHON"))}
+    env["TMPDIR"] = str(cwd.parent)  # TensorFlow removes its files there unless it is killed
     run = subprocess.Popen(
-        words, cwd=cwd, env=env, stdout=writer, stderr=subprocess.PIPE, text=True
+        words,
+        cwd=cwd,
+        env=env,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     os.close(writer)
     with run, open(reader, "rb", buffering=0) as run.stdout_lines:
@@ -546,20 +576,16 @@ def test_a_stopped_run_prints_the_command_that_continues_to_the_same_bytes(whole
     folder = tmp_path / "it's a $HOME; of * its own"
     with start(folder, *LONG) as run:
         read_to(run, 99)
-        run.send_signal(signal.SIGINT)
+        os.killpg(run.pid, signal.SIGTERM)  # all of its processes
         status, err = ended(run)
-    assert status == 128 + signal.SIGINT
+    assert (status, err.count("\n")) == (128 + signal.SIGTERM, 2)
     command = err.splitlines()[-1].strip()
-    with process("sh", "-c", f"exec {command}", cwd=tmp_path) as run:
-        said, *lines = read_to(run, 399)
-        run.terminate()
-        status, err = ended(run)
+    run = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    said, line, *_ = run.stdout.splitlines()
     assert folder.name in said  # where it continues, in one line
-    assert lines[0].split()[0] == "iteration"
-    assert int(lines[0].split()[1]) > 99
-    assert status == 128 + signal.SIGTERM
-    assert err.splitlines()[-1].strip() == command
-    assert call_main(*LONG, "--output-dir", folder).status == 0
+    assert line.split()[0] == "iteration"
+    assert int(line.split()[1]) > 99
+    assert (run.returncode, run.stderr) == (0, "")
     assert results(folder) == whole
 
 
@@ -607,15 +633,16 @@ def test_a_second_process_is_refused_until_the_first_is_killed_and_then_continue
 
 
 class Signals(io.StringIO):
-    """A standard output that sends this process a signal at each line."""
+    """A standard output that sends this process a signal at its first line."""
 
     def __init__(self, number):
         super().__init__()
-        self.number = number
+        self.numbers = [number]
 
     def write(self, text):
         """Take text."""
-        signal.raise_signal(self.number)
+        while self.numbers:
+            signal.raise_signal(self.numbers.pop())
         return super().write(text)
 
 
@@ -627,6 +654,12 @@ def test_a_sigint_that_the_shell_said_to_ignore_is_ignored(tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     assert (run.status, run.err) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_with_an_exit_status_of_its_own(number, tmp_path):
+    run = call_main(*TINY, "--output-dir", tmp_path, stdout=Signals(number))
+    assert run.status == 128 + number
 
 
 def stopped_at_once(folder, *flags):
@@ -713,7 +746,7 @@ def test_a_continued_run_says_in_one_line_from_where(unfinished):
         ("--momentum 0.5", ["--momentum", "0.5", "0.6"]),
         ("--seed 7", ["--seed", "7", "0"]),
         ("--hidden-size-g 3", ["--hidden-size-g", "3", "None"]),
-        ("--xla", ["--xla", "True", "False"]),
+        ("--xla", ["--xla", "--no-xla"]),
         ("--runs 2", ["--runs", "2", "1"]),
         ("--momentum 0.5 --size 7", ["--size", "7", "5"]),
         ("--log-every 1 --momentum 0.5", ["--momentum", "0.5", "0.6"]),
@@ -765,6 +798,17 @@ def test_a_stopped_run_that_was_to_overwrite_continues_without_it(unfinished, tm
     assert (again.status, again.err) == (0, "")
     assert call_main(*other, "--output-dir", tmp_path / "new").status == 0
     assert results(unfinished) == results(tmp_path / "new")
+
+
+def test_stopped_before_its_first_row_a_comparison_that_was_to_overwrite_continues(tmp_path):
+    many = [*TINY, "--runs", "2", "--jobs", "1"]
+    assert call_main(*many, "--output-dir", tmp_path / "whole").status == 0
+    assert stopped_at_once(tmp_path / "cut", *TINY).status == 128 + signal.SIGINT
+    again = stopped_at_once(tmp_path / "cut", *many, "--overwrite")
+    assert again.status == 128 + signal.SIGINT
+    assert "--overwrite" not in again.err
+    assert call_main(*many, "--output-dir", tmp_path / "cut").status == 0
+    assert results(tmp_path / "cut") == results(tmp_path / "whole")
 
 
 def test_a_finished_run_is_replaced_without_asking(tmp_path, tiny):
@@ -904,6 +948,16 @@ def test_a_damaged_state_is_named_in_one_line_and_left_as_it_is(unfinished, tmp_
     is_refused()
 
 
+def test_of_a_checkpoints_files_the_damaged_one_is_named(unfinished):
+    for path in sorted((unfinished / "checkpoints").iterdir()):
+        content = path.read_bytes()
+        path.write_bytes(content[:-9])
+        run = call_main(*TINY, "--output-dir", unfinished)
+        assert (run.status, run.err.count("\n")) == (1, 1)
+        assert str(path) in run.err
+        path.write_bytes(content)
+
+
 def test_a_deeply_nested_state_is_named_in_one_line(unfinished):
     (unfinished / "checkpoints" / "state.json").write_text('{"settings": ' + "[" * 100_000)
     named = [unfinished / "checkpoints" / "state.json"]
@@ -956,13 +1010,16 @@ def is_whole(folder, *runs):
     return all(any(data == run.get(name) for run in runs) for name, data in results(folder).items())
 
 
-@pytest.mark.parametrize(("fault", "was"), [("killed", "many"), ("no space", "one")])
+@pytest.mark.parametrize(
+    ("fault", "was", "changes"),
+    [("killed", "many", range(1000)), ("no space", "one", range(0, 1000, 3))],
+)
 def test_after_a_fault_at_any_change_the_same_command_puts_it_right(
-    fault, was, older, tiny, tmp_path
+    fault, was, changes, older, tiny, tmp_path
 ):
     flags = [*TINY, "--checkpoint-every", "100"]
     before = results(older / was)
-    for change in range(1000):
+    for change in changes:
         folder = tmp_path / str(change)
         shutil.copytree(older / was, folder)
         if fault == "killed":
@@ -1008,7 +1065,7 @@ def test_a_fault_while_a_saved_model_is_put_in_place_leaves_no_half_of_it(tmp_pa
     whole = tmp_path / "whole"
     with DISK.failing(whole, 0, lambda path: None) as disk:
         assert call_main(*flags, "--output-dir", whole).status == 0
-    for change in range(disk.changes - 1, 0, -9):
+    for change in range(disk.changes - 1, 0, -19):
         folder = tmp_path / str(change)
         assert killed_at(change, folder, *flags)
         assert is_whole(folder, results(whole))
