@@ -1456,7 +1456,10 @@ def command(arguments: str) -> str:
     words = [sys.executable, __file__]
     for k, path in enumerate(words):
         with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
-            words[k] = min(path, os.path.join(".", os.path.relpath(path)), key=len)
+            near = os.path.relpath(path)
+            if near.startswith("-") or (k == 0 and os.sep not in near):
+                near = os.path.join(".", near)  # as it is, an option or a command of the shell
+            words[k] = min(path, near, key=len)
     if shutil.which("python") == sys.executable:
         words[0] = "python"
     return f"{shlex.join(words)} {arguments}".strip()
