@@ -367,7 +367,7 @@ class GAN:
     | theta_g, theta_d | 6 variables each | weight1, bias1, ..., weight3, bias3 |
     | train_op_d, train_op_g | | take a step of D, a step of G |
     | init, seed_node | | set all variables to their initial values, which depend on the seed |
-    | loop, pretraining | see `look` | run the iterations start to stop - 1 of a block |
+    | loop, pretraining | see `look` | run iterations start to stop - 1 of a block |
     | x_block | (block, d_steps, size, 1) | real data for a block of iterations |
     | z_block | (block, d_steps + 1, size, 1) | noise for them; the last batch is for G's step |
     | sampled, theta_sampled | as G, theta_g | G; with `ema_decay`, G with averaged weights |
@@ -436,29 +436,22 @@ class GAN:
         with tf.control_dependencies([step]):
             return self.average.apply(self.theta_g)
 
-    def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
+    def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor, train_g: bool) -> tuple:
         """Train for the iterations start to stop - 1 of a block: the article's loop.
 
         Python runs this once: AutoGraph turns `for` and `if` into graph ops, and TensorFlow runs
         the steps among them in the order written. Returns what `look` gives in the last iteration.
         """
-        seen = self.look(x[0, 0], z[0, 0])  # AutoGraph needs a value from before the loop
+        seen = tf.zeros_like(x[0, 0]), tf.zeros_like(x[0, 0]), 0.0, 0.0, 0.0, 0.0  # nothing yet
         for i in tf.range(self.block_length):
             if tf.logical_and(start <= i, i < stop):  # XLA would compile each tf.range(start, stop)
                 for j in self.d_steps():
                     self.train_discriminator(x[i, j], z[i, j])
                 if tf.equal(i, stop - 1):
                     seen = self.look(x[i, -1], z[i, -2])  # the article prints D1 and D2 here
-                self.train_generator(z[i, -1])
+                if train_g:  # pre-training is the same loop without G's steps
+                    self.train_generator(z[i, -1])
         return seen
-
-    def pretrain(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
-        """Train D alone: the same loop without G's steps."""
-        for i in tf.range(self.block_length):
-            if tf.logical_and(start <= i, i < stop):
-                for j in self.d_steps():
-                    self.train_discriminator(x[i, j], z[i, j])
-        return self.look(x[0, 0], z[0, 0])
 
     def d_steps(self) -> range | Tensor:
         """Return the numbers of an iteration's D steps; AutoGraph unrolls a Python range."""
@@ -482,13 +475,13 @@ class GAN:
         self.z_block = tf.placeholder(tf.float32, (block, d_steps + 1, size, 1), "z_block")
         self.start = tf.placeholder(tf.int32, (), "start")
         self.stop = tf.placeholder(tf.int32, (), "stop")
-        self.loop = self.pretraining = self.compiled(self.main_loop)
+        self.loop = self.pretraining = self.compiled(train_g=True)
         if self.settings.pretrain:
-            self.pretraining = self.compiled(self.pretrain)
+            self.pretraining = self.compiled(train_g=False)
             self.restart_d = self.optimizer_d.batch.initializer
 
-    def compiled(self, loop: Callable) -> tuple[Tensor, ...]:
-        """Return the outputs of an op that runs the loop.
+    def compiled(self, train_g: bool) -> tuple[Tensor, ...]:
+        """Return the outputs of an op that runs the main loop.
 
         A training step takes microseconds, a `Session.run` call a good part of a millisecond: that
         is why the loop belongs in the graph. With `jit_compile`, XLA compiles it to machine code.
@@ -496,7 +489,10 @@ class GAN:
         inputs = self.x_block, self.z_block, self.start, self.stop
         specs = [tf.TensorSpec(node.shape, node.dtype) for node in inputs]
         xla = self.settings.xla and tf.test.is_built_with_xla()
-        return tf.function(loop, jit_compile=xla).get_concrete_function(*specs)(*inputs)
+        loop = tf.autograph.to_graph(self.main_loop, recursive=False)
+        loop = partial(loop, self, train_g=train_g)
+        function = tf.function(loop, autograph=False, jit_compile=xla)
+        return function.get_concrete_function(*specs)(*inputs)
 
     def build_sampling(self) -> None:
         """Build the G to sample from, and the op that sets all variables to initial values."""
@@ -543,22 +539,23 @@ def train(
     (size, 1). `keeper` can stop, save and continue the run; by default, nothing does. Raises
     FloatingPointError when a logged value is not finite, and whatever `keeper` raises.
     """
-    gan = GAN(settings)
+    with timed(seconds := {}, "graph"):
+        gan = GAN(settings)
     with contextlib.closing(gan.session()) as sess:
-        return Run(gan, sess, gan.settings).train(log, keeper or Stopper([]))
+        return Run(gan, sess, gan.settings, seconds).train(log, keeper or Stopper([]))
 
 
 class Run:
     """The training of one seed: its state is the variables, `iteration`, `history`, `frames`."""
 
-    def __init__(self, gan: GAN, sess: tf.Session, settings: Settings):
+    def __init__(self, gan: GAN, sess: tf.Session, settings: Settings, seconds: dict):
         self.gan = gan
         self.sess = sess
         self.settings = settings
         self.iteration = -settings.pretrain  # the next one; those of pre-training are below 0
         self.history = []  # the rows of metrics.csv
         self.frames = []  # the pictures of an animation
-        self.seconds = {}  # the time taken, by phase
+        self.seconds = seconds  # the time taken, by phase
 
     def train(self, log: Callable | None, keeper: Stopper) -> Result:
         """Compile the loop, train from the start or where `keeper` says, and evaluate."""
@@ -717,7 +714,7 @@ def train_many(settings: Settings, seeds: range, keeper: Stopper | None = None) 
         sess = sessions.get()
         one = dataclasses.replace(settings, seed=seed, runs=1, log_every=settings.epoch)
         try:
-            return Run(gan, sess, one).train(None, keeper or Stopper([]))
+            return Run(gan, sess, one, {}).train(None, keeper or Stopper([]))
         finally:
             sessions.put(sess)
 
@@ -1690,6 +1687,7 @@ def loading() -> Iterator[None]:
         raise SystemExit(f"gan_1d.py: error: TensorFlow can't be loaded: {why}") from None
     finally:
         gc.enable()
+        gc.freeze()  # nor does it look through all that again, later and as Python ends
         if sys.modules.get("matplotlib", True) is None:
             del sys.modules["matplotlib"]
 
