@@ -55,7 +55,7 @@ if __name__ != "__main__":  # the command imports TensorFlow at the end, with it
     import tensorflow.compat.v1 as tf
 
 Array = np.ndarray
-Tensor = "tf.Tensor"
+Tensor = "tf.Tensor"  # as text, since the command imports TensorFlow later
 
 
 # --------------------------------------------------------------------------------------- settings
@@ -206,18 +206,18 @@ def bias_variable(
         fan_in = 1 / math.sqrt(inputs)
         draw = partial(tf.random.stateless_uniform, minval=-fan_in, maxval=fan_in)
         return random_variable(shape, name, draw, seed)
-    start = tf.constant_initializer(0.1 if init == "classic" else 0.0)
-    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
+    initializer = tf.constant_initializer(0.1 if init == "classic" else 0.0)
+    return tf.get_variable(name, shape, tf.float32, initializer, use_resource=True)
 
 
 def random_variable(shape: list[int], name: str, draw: Callable, seed: Any) -> tf.Variable:
     """Get or create a variable; `draw` gets the seed and a number made from its name."""
     key = zlib.crc32(f"{tf.get_variable_scope().name}/{name}".encode())
 
-    def start(shape: list[int], dtype: tf.DType, **_: Any) -> tf.Tensor:
+    def initializer(shape: list[int], dtype: tf.DType, **_: Any) -> Tensor:
         return draw(shape, seed=tf.stack([tf.cast(seed, tf.int64), key]), dtype=dtype)
 
-    return tf.get_variable(name, shape, tf.float32, start, use_resource=True)
+    return tf.get_variable(name, shape, tf.float32, initializer, use_resource=True)
 
 
 def dense(inputs: Tensor, shape: list[int], layer: int, init: str, seed: Any) -> tuple:
@@ -257,7 +257,7 @@ class Generator:
             frac3, self.var_list = mlp(inputs, sizes, **start)
             self.frac = tf.multiply(tf.tanh(frac3, name="frac3"), output_scale)
 
-    def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
+    def get_param(self) -> tuple[Tensor, list[tf.Variable]]:
         """Return the output and the variables: weight1, bias1, ..., weight3, bias3."""
         return self.frac, self.var_list
 
@@ -274,7 +274,7 @@ class Discriminator:
             self.logit, self.var_list = mlp(inputs, sizes, **start)
             self.frac = tf.sigmoid(self.logit, name="frac3")
 
-    def get_param(self) -> tuple[tf.Tensor, list[tf.Variable]]:
+    def get_param(self) -> tuple[Tensor, list[tf.Variable]]:
         """Return the output and the variables: weight1, bias1, ..., weight3, bias3."""
         return self.frac, self.var_list
 
@@ -283,14 +283,14 @@ class Discriminator:
 # Computed from D, tf.log(D) is infinite once the sigmoid rounds to 0, and tf.log(1 - D) once it
 # rounds to 1; training then turns to NaN. Computed from the logits, the same values stay finite:
 # log D = -softplus(-logit), and log(1 - D) = -softplus(logit).
-def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) -> tf.Tensor:
+def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) -> Tensor:
     """Return loss_d = mean(log D1 + log(1 - D2)), which D maximises (the paper, equation 1)."""
     log_D1 = -tf.nn.softplus(-discriminator1.logit)
     log_not_D2 = -tf.nn.softplus(discriminator2.logit)
     return tf.reduce_mean(log_D1 + log_not_D2, name="loss_d")
 
 
-def objective_g(discriminator2: Discriminator) -> tf.Tensor:
+def objective_g(discriminator2: Discriminator) -> Tensor:
     """Return loss_g = mean(log D2), which G maximises.
 
     The paper, section 3: early in training its gradient is stronger than that of -log(1 - D2).
@@ -299,7 +299,7 @@ def objective_g(discriminator2: Discriminator) -> tf.Tensor:
     return tf.reduce_mean(log_D2, name="loss_g")
 
 
-def r1_penalty(discriminator1: Discriminator, x: tf.Tensor, r1_gamma: float) -> tf.Tensor:
+def r1_penalty(discriminator1: Discriminator, x: Tensor, r1_gamma: float) -> Tensor:
     """Return r1_gamma / 2 * mean(squared slope of D's logit at the real data x).
 
     Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, equation 9.
@@ -328,20 +328,20 @@ class Optimizer:
         }
         self.optimizer = kinds[settings.optimizer](self.rate)
 
-    def rate(self, steps_ago: int = 0) -> tf.Tensor:
+    def rate(self, steps_ago: int = 0) -> Tensor:
         """Return the learning rate of the next step, or of an earlier one: it decays in stairs."""
         interval = max(1, self.epoch // 4)  # 0 would make the rate NaN
         return tf.train.exponential_decay(
             self.learning_rate, self.batch - steps_ago, interval, self.decay_rate, staircase=True
         )
 
-    def minimize(self, loss: tf.Tensor) -> tf.Operation:
+    def minimize(self, loss: Tensor) -> tf.Operation:
         """Make the op that takes a step down the loss."""
         return self.optimizer.minimize(loss, global_step=self.batch, var_list=self.var_list)
 
 
-def momentum_optimizer(loss: tf.Tensor, var_list: list, epoch: int = 10_000) -> tf.Operation:
-    """Make the op of a momentum step, with a counter of its own (the article).
+def momentum_optimizer(loss: Tensor, var_list: list, epoch: int = 10_000) -> tf.Operation:
+    """Make the op of a momentum step, with a counter of its own; the article's script calls it.
 
     Give `epoch` if you train for another number of iterations: the rate, at first 0.01, is
     multiplied by 0.95 after each epoch // 4 steps.
@@ -439,12 +439,13 @@ class GAN:
     def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor, train_g: bool) -> tuple:
         """Train for the iterations start to stop - 1 of a block: the article's loop.
 
-        Python runs this once: AutoGraph turns `for` and `if` into graph ops, and TensorFlow runs
-        the steps among them in the order written. Returns what `look` gives in the last iteration.
+        Python runs this only to build the graph: AutoGraph turns `for` and `if` into ops, and
+        TensorFlow runs the steps in the order written. Returns `look` at the last iteration.
         """
         seen = tf.zeros_like(x[0, 0]), tf.zeros_like(x[0, 0]), 0.0, 0.0, 0.0, 0.0  # nothing yet
         for i in tf.range(self.block_length):
-            if tf.logical_and(start <= i, i < stop):  # XLA would compile each tf.range(start, stop)
+            # Not tf.range(start, stop): XLA would compile the loop anew for every pair of them
+            if tf.logical_and(start <= i, i < stop):
                 for j in self.d_steps():
                     self.train_discriminator(x[i, j], z[i, j])
                 if tf.equal(i, stop - 1):
@@ -475,7 +476,8 @@ class GAN:
         self.z_block = tf.placeholder(tf.float32, (block, d_steps + 1, size, 1), "z_block")
         self.start = tf.placeholder(tf.int32, (), "start")
         self.stop = tf.placeholder(tf.int32, (), "stop")
-        self.loop = self.pretraining = self.compiled(train_g=True)
+        self.loop = self.compiled(train_g=True)
+        self.pretraining = self.loop  # unless there is any
         if self.settings.pretrain:
             self.pretraining = self.compiled(train_g=False)
             self.restart_d = self.optimizer_d.batch.initializer
@@ -489,7 +491,7 @@ class GAN:
         inputs = self.x_block, self.z_block, self.start, self.stop
         specs = [tf.TensorSpec(node.shape, node.dtype) for node in inputs]
         xla = self.settings.xla and tf.test.is_built_with_xla()
-        loop = tf.autograph.to_graph(self.main_loop, recursive=False)
+        loop = tf.autograph.to_graph(self.main_loop, recursive=False)  # its callees have no loops
         loop = partial(loop, self, train_g=train_g)
         function = tf.function(loop, autograph=False, jit_compile=xla)
         return function.get_concrete_function(*specs)(*inputs)
@@ -579,7 +581,7 @@ class Run:
             i = self.iteration
             # Stop where the block ends or a line is due, at the next multiple of either
             ends = [i - i % every + every for every in (gan.block_length, settings.log_every)]
-            stop = min([*ends, *(stop for stop in keeper.stops if stop > i), settings.epoch])
+            stop = min([*ends, *(end for end in keeper.stops if end > i), settings.epoch])
             block, start = divmod(i, gan.block_length)
             if block != drawn:
                 x, z = draw_block(settings, block, gan.block_length)
@@ -831,7 +833,7 @@ def new_figure(width: float, height: float, **style: Any) -> Iterator[Any]:
 def picture(draw: Callable, *data: Any) -> bytes:
     """Return the PNG of what `draw` draws on a figure."""
     png = io.BytesIO()
-    with new_figure(8, 6, **{"figure.constrained_layout.use": True}) as figure:
+    with new_figure(10, 7.5, **{"figure.constrained_layout.use": True}) as figure:
         draw(figure, *data)
         figure.savefig(png)
     return png.getvalue()
@@ -863,12 +865,12 @@ def draw_training(figure: Any, result: Result) -> None:
         panels[3].axhline(target, **DASHED)
     panels[0].axhline(0.5, **DASHED, label="0.5: D can't tell")
     panels[2].axhline(yardstick(settings)[1], **DASHED, label="a batch of real data")
-    panels[0].set(ylabel="mean D", ylim=(0, 1), title="D's answers, both objectives, and G")
-    panels[1].set(ylabel="maximised")
+    panels[0].set(ylabel="mean D", ylim=(-0.05, 1.05), title="D's answers, both objectives, and G")
+    panels[1].set(ylabel="objectives\n(maximised)")
     panels[2].set(ylabel="distance", ylim=(0, None))
-    panels[3].set(ylabel="G; target dashed", xlabel="iteration")
+    panels[3].set(ylabel="quantiles of G\n(target dashed)", xlabel="iteration")
     for axes in panels:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def draw_distribution(figure: Any, result: Result) -> None:
@@ -883,7 +885,7 @@ def draw_distribution(figure: Any, result: Result) -> None:
     p = np.array([target.pdf(middle) for middle in middles])
     q, real = (np.histogram(of, edges, density=True)[0] for of in (result.samples, result.real))
     top = min(2.5 * p.max(), 1.5 * max(p.max(), q.max(), real.max()))
-    beyond = f", up to {q.max():.2g}" if q.max() > top else ""
+    beyond = f", tallest bar {q.max():.2g}" if q.max() > top else ""
     axes["density"].stairs(q, edges, fill=True, alpha=0.5, label=f"G(z){beyond}")
     axes["density"].stairs(real, edges, color="C1", label=f"{settings.size} real samples")
     axes["density"].plot(middles, p, "k", label=f"N({settings.mu:g}, {settings.sigma:g})")
@@ -893,11 +895,12 @@ def draw_distribution(figure: Any, result: Result) -> None:
     axes["d"].axhline(0.5, **DASHED)
     axes["d"].set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
     levels = (np.arange(len(z)) + 0.5) / len(z)
-    axes["map"].plot(z, [target.inv_cdf(level) for level in levels], **DASHED, label="ideal G(z)")
+    ideal = [target.inv_cdf(level) for level in levels]
+    axes["map"].plot(z, ideal, **DASHED, label="ideal, or its mirror image")
     axes["map"].plot(z, G, label="G(z)")
     axes["map"].set(xlabel="z", title="How G maps the noise")
     for panel in axes.values():
-        panel.legend(fontsize="small", loc="upper left")
+        panel.legend()
 
 
 def runs_picture(rows: list[dict], settings: Settings) -> dict[str, bytes]:
@@ -925,8 +928,12 @@ def take_frame(run: Run) -> dict:
     D = run.sess.run(run.gan.D1, {run.gan.x_node: edges[:, None]})[:, 0]
     _, G = generate(run)
     bars, _ = np.histogram(G, edges, density=True)
-    told = distance_to_target(G, settings)["told_apart_by"]
-    title = f"iteration {run.iteration - 1:,}: told apart by {told:,} real samples"
+    real_data = statistics.NormalDist(settings.mu, settings.sigma).quantiles(GRID)
+    D1 = run.sess.run(run.gan.D1, {run.gan.x_node: np.array(real_data)[:, None]})
+    D2 = run.sess.run(run.gan.D1, {run.gan.x_node: G})
+    title = f"iteration {run.iteration - 1:,}: mean D {D1.mean():.2f} on real, {D2.mean():.2f} on G"
+    needed = distance_to_target(G, settings)["told_apart_by"]
+    title += f"\nA KS test needs {needed:,} real samples to tell G from its target"
     return {"title": title, "edges": edges.tolist(), "bars": bars.tolist(), "D": D.tolist()}
 
 
@@ -946,24 +953,25 @@ def animation(result: Result) -> dict[str, bytes]:
     settings = result.settings
     edges = result.frames[0]["edges"]
     density = [statistics.NormalDist(settings.mu, settings.sigma).pdf(x) for x in edges]
-    style = {"font.size": 13, "figure.dpi": 90}
+    style = {"font.size": 13, "figure.dpi": 80}
     with new_figure(6.4, 4, **style) as figure, tempfile.TemporaryDirectory() as folder:
         from matplotlib.animation import FuncAnimation
 
         axes = figure.subplots()
         right = axes.twinx()
-        figure.subplots_adjust(bottom=0.15)
+        figure.subplots_adjust(bottom=0.15, top=0.84)
         bars = axes.stairs(density[1:], edges, fill=True, alpha=0.5, label="G(z)")
         axes.plot(edges, density, "k", label=f"N({settings.mu:g}, {settings.sigma:g})")
         (curve,) = right.plot(edges, edges, "C3", label="D(x)")
         axes.set(xlabel="x", ylabel="density", ylim=(0, 2.5 * max(density)))
-        right.set(ylabel="D(x)", ylim=(0, 1), yticks=(0, 0.5, 1))
-        figure.legend(loc="upper right", bbox_to_anchor=(0.9, 0.88))
+        right.axhline(0.5, **DASHED)
+        right.set(ylabel="D(x)", ylim=(0, 1.25), yticks=(0, 0.5, 1))
+        figure.legend(loc="upper center", bbox_to_anchor=(0.5, 0.86), ncols=3)
 
         def show(frame: dict) -> None:
             bars.set_data(frame["bars"])
             curve.set_ydata(frame["D"])
-            axes.set_title(frame["title"])
+            axes.set_title(frame["title"], fontsize="medium")
 
         movie = FuncAnimation(figure, show, result.frames, init_func=list)
         movie.save(Path(folder, "training.gif"), "pillow", fps=8)
