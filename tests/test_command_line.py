@@ -277,7 +277,7 @@ def test_every_piece_of_python_in_readme_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(gan_1d, "GAN", lambda of=None: build(of or Settings(epoch=3, xla=False)))
     monkeypatch.chdir(tmp_path)
     for seed in range(2):  # one of the pieces sums up such folders
-        assert call_main(*TINY, "--seed", seed, "--output-dir", f"outputs/seed{seed}").status == 0
+        assert call_main(*TINY, "--seed", seed, "--output-dir", f"outputs/array/{seed}").status == 0
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for piece in pieces:

@@ -35,7 +35,7 @@ QUIETLY = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }
-TREES = int(os.environ.get("TREES", "60"))  # how many the property test tries
+TREES = int(os.environ.get("TREES", "40"))  # how many the property test tries
 
 pytestmark = pytest.mark.usefixtures("graphs_are_built_once")
 
