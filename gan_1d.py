@@ -1505,8 +1505,7 @@ def put_in_place(
     problem = ""
     if keeper.settings.plots:
         try:
-            with timed(seconds, "draw"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of numbers that are too large to draw
+            with timed(seconds, "draw"):
                 files |= draw()
         except Exception as error:  # the numbers are worth more than the pictures
             problem = f"the pictures can't be drawn: {error!r:.200}"
@@ -1684,10 +1683,8 @@ def loading() -> Iterator[None]:
     """Make importing TensorFlow quick and quiet; if it fails, raise SystemExit with the reason."""
     gc.disable()  # garbage collection during the import would take half a second
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            load_matplotlib()
-            yield
+        load_matplotlib()
+        yield
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
@@ -1715,7 +1712,8 @@ def load_matplotlib() -> None:
 
 
 if __name__ == "__main__":
-    with without_remarks():
+    with without_remarks(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from libraries: users of a command can't act on them
         began = time.perf_counter()
         with loading():
             import tensorflow.compat.v1 as tf
