@@ -643,10 +643,9 @@ def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
     metrics["tail_error"] = np.interp([0.005, 0.995], levels, gaps).max() / settings.sigma
     for percent in QUANTILES:
         metrics[f"g_q{percent:02d}"] = np.interp(percent / 100, levels, quantiles)
-    told_apart_by = math.ceil((1.358 / max(ks, 0.5 / len(G))) ** 2)
-    return {name: float(value) for name, value in metrics.items()} | {
-        "told_apart_by": told_apart_by
-    }
+    metrics = {name: float(value) for name, value in metrics.items()}
+    metrics["told_apart_by"] = math.ceil((1.358 / max(ks, 0.5 / len(G))) ** 2)
+    return metrics
 
 
 def generate(run: Run) -> tuple[Array, Array]:
@@ -903,11 +902,6 @@ def draw_distribution(figure: Any, result: Result) -> None:
         panel.legend()
 
 
-def runs_picture(rows: list[dict], settings: Settings) -> dict[str, bytes]:
-    """Return the picture of many runs, by name."""
-    return {"runs.png": picture(draw_runs, rows, settings)}
-
-
 def draw_runs(figure: Any, rows: list[dict], settings: Settings) -> None:
     """Draw the KS and W1 of each run beside those of real data."""
     axes = figure.subplots()
@@ -1162,10 +1156,11 @@ class RunKeeper(Stopper):
             if good and state["settings"].keys() != vars(self.settings).keys():
                 why = "was written by another version of this program"
                 good = False
-            files = iter(state["files"].items())
-            while good and (file := next(files, None)):
-                name, expected = file
-                good = checksum(self.folder.read(name)) == expected
+            for file, expected in state["files"].items() if good else ():
+                if checksum(self.folder.read(file)) != expected:
+                    name = file
+                    good = False
+                    break
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
             why = f"is not the state of a run: {error!r:.99}"
             good = False
@@ -1414,10 +1409,9 @@ def check_settings(settings: Settings) -> None:
 def parse_settings(argv: list[str] | None = None) -> Settings:
     """Read `Settings` from the command line: each field is a flag."""
     about = (__doc__ or "").partition("\n\n")[0]
-    rule = (
-        "A run writes to a folder that is new, empty or made by this program, and touches no file "
-    )
-    rule += "there that it did not write. The same command continues a run that was interrupted."
+    rule = "A run writes to a folder that is new, empty or made by this program, and touches no "
+    rule += "file there that it did not write. "
+    rule += "The same command continues a run that was interrupted."
     like = {"description": about, "epilog": rule, "allow_abbrev": False}
     parser = argparse.ArgumentParser("gan_1d.py", **like)
     line = "gan_1d.py: error: {}\n"
@@ -1587,7 +1581,10 @@ def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
             say(table_line(rows[-1], settings))
     final = summarise(rows, settings)
     files = {"runs.csv": csv_file(rows)}
-    draw = partial(runs_picture, rows, settings)
+
+    def draw() -> dict[str, bytes]:
+        return {"runs.png": picture(draw_runs, rows, settings)}
+
     problem = put_in_place(keeper, typed, seconds, final, files, draw)
     say(table_end(rows, settings), f"Written to {settings.output_dir}: {', '.join(files)}")
     return problem

@@ -275,8 +275,8 @@ ADVISED_FOR = [
 @pytest.mark.parametrize("values", ADVISED_FOR)
 def test_the_verdict_advises_the_recommended_recipe_for_the_same_target_and_seed(values):
     settings = Settings(**values)
-    kept = {name: getattr(settings, name) for name in ("mu", "sigma", "seed", "xla", "plots")}
-    expected = Settings(**RECIPES["recommended"], **kept)
+    same = {name: getattr(settings, name) for name in ("mu", "sigma", "seed", "xla", "plots")}
+    expected = Settings(**RECIPES["recommended"], **same)
     found = advised(settings)
     assert dataclasses.replace(found, output_dir=expected.output_dir) == expected
 
@@ -1072,19 +1072,19 @@ def test_the_style_that_a_user_has_set_does_not_change_the_pictures(plainly, tmp
 def film(tmp_path_factory):
     """Run with --animate, and keep the Result; of its frames draw three, which takes less time."""
     folder = tmp_path_factory.mktemp("film") / "run"
-    kept = []
+    results = []
 
     def train(*arguments):
-        kept.append(original(*arguments))
-        frames = kept[0].frames
-        return dataclasses.replace(kept[0], frames=[frames[0], frames[9], frames[-1]])
+        results.append(original(*arguments))
+        frames = results[0].frames
+        return dataclasses.replace(results[0], frames=[frames[0], frames[9], frames[-1]])
 
     original = gan_1d.train
     flags = shlex.split("--epoch 500 --size 20 --no-xla --ema-decay 0.9 --animate --output-dir")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gan_1d, "train", train)
         assert call_main(*flags, folder).status == 0
-    return types.SimpleNamespace(folder=folder, result=kept[0])
+    return types.SimpleNamespace(folder=folder, result=results[0])
 
 
 def frame_iterations(result):

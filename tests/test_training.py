@@ -627,8 +627,10 @@ def watched():
         settings = Settings(**SHORT, log_every=8, xla=False)
         result = gan_1d.train(settings, lambda row, D1_, D2_: logged.append((dict(row), D1_, D2_)))
         left = tf.get_default_graph() is graph and graph.get_operations() == []
-    kept = np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-    return types.SimpleNamespace(result=result, logged=logged, graph_left=left, random_kept=kept)
+    unchanged = np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    return types.SimpleNamespace(
+        result=result, logged=logged, graph_left=left, random_unchanged=unchanged
+    )
 
 
 def test_log_gets_the_rows_of_the_history(watched):
@@ -647,7 +649,7 @@ def test_train_leaves_the_processs_own_graph_alone(watched):
 
 
 def test_train_leaves_the_processs_random_numbers_alone(watched):
-    assert watched.random_kept
+    assert watched.random_unchanged
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])

@@ -1091,8 +1091,8 @@ def test_a_limit_of_file_sizes_is_named_and_harms_nothing(limit, unwritten, tmp_
     assert (run.status, run.err.count("\n")) == (1, 1)
     assert str(tmp_path) in run.err
     assert unwritten in run.err
-    kept = {path: path.read_bytes() for path in before if path.name != "gan_1d.json"}
-    assert kept.items() <= before.items()
+    others = {path: path.read_bytes() for path in before if path.name != "gan_1d.json"}
+    assert others.items() <= before.items()
     assert call_main(*flags, "--seed", "1", "--output-dir", tmp_path).status == 0
     assert (tmp_path / "samples.npy").read_bytes() != before[tmp_path / "samples.npy"]
 
