@@ -1115,6 +1115,14 @@ def test_the_animations_last_frame_shows_g_and_d_as_they_are_in_the_end(film):
     assert f"{result.final['told_apart_by']:,}" in frame["title"]
 
 
+def test_a_frames_title_holds_ds_means_on_real_data_and_on_g(film):
+    final = film.result.final
+    said = re.findall(r"\b0\.\d\d\b", film.result.frames[-1]["title"])
+    assert [float(mean) for mean in said] == pytest.approx(
+        [final["d1_mean"], final["d2_mean"]], abs=0.02
+    )
+
+
 def test_the_animations_edges_are_those_of_all_that_g_and_the_target_reach(film):
     edges = film.result.frames[0]["edges"]
     assert edges[0] <= -5 < 5 <= edges[-1]
