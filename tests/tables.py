@@ -34,10 +34,10 @@ RECOMMENDED = {  # one change to the recommended recipe a row
     "without the average: `--ema-decay 0`": {"ema_decay": 0},
     "one rate for both: `--learning-rate-g 0.015`": {"learning_rate_g": 0.015},
     "Adam's usual `--beta1 0.9`": {"beta1": 0.9},
-    "the article's `--optimizer momentum`, at 0.2 and 0.016": {
+    "the article's `--optimizer momentum`, at 0.2 and 0.015": {
         "optimizer": "momentum",
         "learning_rate": 0.2,
-        "learning_rate_g": 0.016,
+        "learning_rate_g": 0.015,
     },
     "the article's `--init normal`": {"init": "normal"},
     "rates that do not fall: `--decay-rate 1`": {"decay_rate": 1},
