@@ -5,9 +5,10 @@
     python gan_1d.py --help                 # all settings; what changes the algorithm is off
 
 A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D, another
-one, estimates the probability that a number is real, drawn from N(mu, sigma). D learns to tell real
-numbers from generated ones, and G to fool D; in the end, D(x) and D(G(z)) are both near 0.5. That
-does not show that G has learned the distribution: its distance to it is measured separately.
+small network, estimates the probability that a number is real, drawn from N(mu, sigma). D learns to
+tell real numbers from generated ones, and G to fool D; in the end, D(x) and D(G(z)) are both near
+0.5. That does not show that G has learned the distribution: its distance to it is measured
+separately.
 
 How to read this file: the sections "data", "networks", "objectives and optimizers" and "the graph"
 are the article's script, part by part, and `GAN.main_loop` is its loop; "a training run" feeds it.
@@ -24,19 +25,17 @@ import csv
 import dataclasses
 import errno
 import gc
-import hashlib
 import io
 import json
 import logging
 import math
-import numbers
 import os
-import queue
 import re
 import shlex
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -54,7 +53,6 @@ import numpy as np
 if __name__ != "__main__":  # the command imports TensorFlow at the end, with its messages hidden
     import tensorflow.compat.v1 as tf
 
-Array = np.ndarray
 Tensor = "tf.Tensor"  # as text, since the command imports TensorFlow later
 
 
@@ -74,10 +72,10 @@ class Settings:
     Raises ValueError with the flag, the value and what is allowed; see `check_settings`.
     """
 
-    epoch: int = setting(10_000, "iterations: D's steps, then one step of G's", 1, 10**9)
+    epoch: int = setting(10_000, "iterations: D's steps, then one of G's", 1, 10**9)
     size: int = setting(200, "samples in a batch", 1, 5 * 10**6)
     hidden_size: int = setting(6, "units in each hidden layer", 1, 1024)
-    hidden_size_g: int | None = setting(None, "units in each of G's, if different", 1, 1024)
+    hidden_size_g: int | None = setting(None, "those of G, if different", 1, 1024)
     d_steps: int = setting(2, "discriminator steps in an iteration", 1, 1000)
     low: float = setting(-1.0, "lower end of the uniform noise", -1e30, 1e30)
     high: float = setting(1.0, "upper end of the uniform noise", -1e30, 1e30)
@@ -120,6 +118,8 @@ class GenDataLoader:
     def __init__(
         self, size: int = 200, low: float = -1, high: float = 1, rng: Any = None, noise="uniform"
     ):
+        if noise not in ("uniform", "stratified"):
+            raise ValueError(f"noise {noise!r}: must be uniform or stratified")
         self.size = size
         self.low = low
         self.high = high
@@ -133,17 +133,13 @@ class GenDataLoader:
     def next_batches(self, count: int) -> np.ndarray:
         """Draw what `count` calls of `next_batch` would give, float32, (count, size, 1)."""
         z = self.rng.random((count, self.size, 1), dtype=np.float32)
-        if self.noise == "uniform":
-            return z * np.float32(self.high - self.low) + np.float32(self.low)
         if self.noise == "stratified":
             points = np.linspace(self.low, self.high, self.size, dtype=np.float32)
             return points[:, None] + z * np.float32(0.01)
-        raise ValueError(f"noise {self.noise!r}: must be uniform or stratified")
+        return z * np.float32(self.high - self.low) + np.float32(self.low)
 
     def quantiles(self, points: int) -> np.ndarray:
         """Return evenly spaced quantiles of the noise, without jitter, float64, (points, 1)."""
-        if self.noise not in ("uniform", "stratified"):
-            raise ValueError(f"noise {self.noise!r}: its quantiles are not known")
         levels = (np.arange(points)[:, None] + 0.5) / points
         return self.low + (self.high - self.low) * levels
 
@@ -200,7 +196,7 @@ def bias_variable(
 ) -> tf.Variable:
     """Get or create the biases `name`, (1, outputs): zeros, or 0.1 for "classic".
 
-    With "fan_in" they are drawn as the weights of a layer with so many inputs are.
+    With "fan_in" they are drawn like the weights of a layer with this many inputs.
     """
     if init == "fan_in":
         fan_in = 1 / math.sqrt(inputs)
@@ -329,7 +325,7 @@ class Optimizer:
         self.optimizer = kinds[settings.optimizer](self.rate)
 
     def rate(self, steps_ago: int = 0) -> Tensor:
-        """Return the learning rate of the next step, or of an earlier one: it decays in stairs."""
+        """Return the learning rate of the next step, or of an earlier one: it falls in steps."""
         interval = max(1, self.epoch // 4)  # 0 would make the rate NaN
         return tf.train.exponential_decay(
             self.learning_rate, self.batch - steps_ago, interval, self.decay_rate, staircase=True
@@ -352,7 +348,7 @@ def momentum_optimizer(loss: Tensor, var_list: list, epoch: int = 10_000) -> tf.
 
 # -------------------------------------------------------------------------------------- the graph
 BLOCK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
-BLOCK_BYTES = 1 << 24  # or fewer, to stay within so many bytes
+BLOCK_BYTES = 1 << 24  # or fewer, so that they take at most this many bytes
 UNROLLED = 5  # without XLA, up to this many discriminator steps are faster unrolled
 
 
@@ -478,7 +474,7 @@ class GAN:
         self.start = tf.placeholder(tf.int32, (), "start")
         self.stop = tf.placeholder(tf.int32, (), "stop")
         self.loop = self.compiled(train_g=True)
-        self.pretraining = self.loop  # unless there is any
+        self.pretraining = self.loop  # the same, unless there is any
         if self.settings.pretrain:
             self.pretraining = self.compiled(train_g=False)
             self.restart_d = self.optimizer_d.batch.initializer
@@ -490,12 +486,11 @@ class GAN:
         is why the loop belongs in the graph. With `jit_compile`, XLA compiles it to machine code.
         """
         inputs = self.x_block, self.z_block, self.start, self.stop
-        specs = [tf.TensorSpec(node.shape, node.dtype) for node in inputs]
         xla = self.settings.xla and tf.test.is_built_with_xla()
         loop = tf.autograph.to_graph(self.main_loop, recursive=False)  # its callees have no loops
         loop = partial(loop, self, train_g=train_g)
         function = tf.function(loop, autograph=False, jit_compile=xla)
-        return function.get_concrete_function(*specs)(*inputs)
+        return function.get_concrete_function(*inputs)(*inputs)
 
     def build_sampling(self) -> None:
         """Build the G to sample from, and the op that sets all variables to initial values."""
@@ -521,7 +516,7 @@ class GAN:
 
 
 # --------------------------------------------------------------------------------- a training run
-def draw_block(settings: Settings, block: int, count: int) -> tuple[Array, Array]:
+def draw_block(settings: Settings, block: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw the batches for block number `block`, of `count` iterations: see GAN's x_block, z_block.
 
     They depend on the settings and these two numbers alone, so a run can be continued anywhere.
@@ -544,7 +539,7 @@ def train(
     """
     with timed(seconds := {}, "graph"):
         gan = GAN(settings)
-    with contextlib.closing(gan.session()) as sess:
+    with gan.session() as sess:
         return Run(gan, sess, gan.settings, seconds).train(log, keeper or Stopper([]))
 
 
@@ -614,17 +609,17 @@ class Result:
     history: list[dict]  # those of each logged iteration: the rows of metrics.csv
     frames: list[dict]  # the pictures of an animation
     seconds: dict[str, float]  # the time taken, by phase
-    samples: Array  # G's numbers, float32, (SAMPLES, 1)
-    real: Array  # a batch of real data, float32, (size, 1)
-    grid: Array  # z, rising, and G(z), (2, GRID)
-    curve: Array  # x, rising, and D(x), (2, points)
-    weights: dict[str, Array]  # those of G and of D, by the variables' names
+    samples: np.ndarray  # G's numbers, float32, (SAMPLES, 1)
+    real: np.ndarray  # a batch of real data, float32, (size, 1)
+    grid: np.ndarray  # z, rising, and G(z), (2, GRID)
+    curve: np.ndarray  # x, rising, and D(x), (2, points)
+    weights: dict[str, np.ndarray]  # those of G and of D, by the variables' names
 
     def __repr__(self) -> str:
         return f"Result(final={self.final})"
 
 
-def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
+def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
     """Measure how far G's distribution is from the target's. Add new metrics of G here.
 
     `G`, (points, 1), is G's output at evenly spaced quantiles of the noise. Sorted, because G need
@@ -649,7 +644,7 @@ def distance_to_target(G: Array, settings: Settings) -> dict[str, float]:
     return metrics
 
 
-def generate(run: Run) -> tuple[Array, Array]:
+def generate(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return evenly spaced quantiles of the noise, and G's outputs for them, (GRID, 1) each."""
     _, gen_data_load = data_loaders(run.settings, run.settings.size, None)
     z = gen_data_load.quantiles(GRID)
@@ -665,8 +660,8 @@ def measure(run: Run, seen: tuple) -> dict[str, float]:
     _, G = generate(run)
     for name, value in {**row, "G": G.sum()}.items():
         if not math.isfinite(value):
-            why = f"{name} is {value} at iteration {run.iteration - 1}: this training diverges"
-            raise FloatingPointError(why)
+            where = f"iteration {run.iteration - 1} with seed {run.settings.seed}"
+            raise FloatingPointError(f"{name} is {value} at {where}: this training diverges")
     return row | distance_to_target(G, run.settings)
 
 
@@ -707,25 +702,24 @@ def train_many(settings: Settings, seeds: range, keeper: Stopper | None = None) 
     gan = GAN(settings)
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
     jobs = max(1, min(len(seeds), settings.jobs or len(cores)))
-    sessions = queue.SimpleQueue()
     pool = ThreadPoolExecutor(jobs)
-    for _ in range(jobs):
-        sessions.put(gan.session())
+    sessions = [gan.session() for _ in range(jobs)]
+    free = sessions.copy()
 
     def train_one(seed: int) -> Result:
-        sess = sessions.get()
+        sess = free.pop()
         one = dataclasses.replace(settings, seed=seed, runs=1, log_every=settings.epoch)
         try:
             return Run(gan, sess, one, {}).train(None, keeper or Stopper([]))
         finally:
-            sessions.put(sess)
+            free.append(sess)
 
     try:
         yield from pool.map(train_one, seeds)
     finally:
         pool.shutdown(cancel_futures=True)
-        for _ in range(jobs):
-            sessions.get().close()
+        for sess in sessions:
+            sess.close()
 
 
 # ------------------------------------------------------------------------------- did G learn it?
@@ -760,7 +754,7 @@ def judge(final: dict[str, float], settings: Settings) -> tuple[bool, bool]:
 
 
 def reach_of(settings: Settings) -> float:
-    """Return an output scale that covers the target but for 1 in 370 of its numbers, or fewer."""
+    """Return an output scale that covers all but 1 in 370 of the target's numbers, or more."""
     return abs(settings.mu) + 3 * settings.sigma
 
 
@@ -973,6 +967,7 @@ def animation(result: Result) -> dict[str, bytes]:
         gif = Path(folder, "training.gif").read_bytes()
         page = movie.to_jshtml(fps=8, default_mode="once")
     page = BUTTONS + page[page.index("<script") :]
+    page = re.sub("[0-9a-f]{32}", "film", page)  # matplotlib chooses names at random
     gif = gif.replace(GIF_LOOP, b"")
     return {"training.gif": gif, "training.html": page.encode()}
 
@@ -1150,24 +1145,18 @@ class RunKeeper(Stopper):
     def read_state(self) -> dict:
         """Return what was saved; raise OSError, which says what is wrong with it."""
         name = self.STATE
-        why = "was changed or damaged: its checksum is wrong"
         try:
             state = json.loads(self.folder.read(name))
-            good = state.pop("checksum") == checksum(json.dumps(state).encode())
-            if good and state["settings"].keys() != vars(self.settings).keys():
-                why = "was written by another version of this program"
-                good = False
-            for file, expected in state["files"].items() if good else ():
-                if checksum(self.folder.read(file)) != expected:
-                    name = file
-                    good = False
-                    break
+            if state.pop("checksum") != zlib.crc32(json.dumps(state).encode()):
+                raise ValueError("its checksum is wrong")
+            if state["settings"].keys() != vars(self.settings).keys():
+                raise ValueError("another version of this program wrote it")
+            for name, expected in state["files"].items():
+                if zlib.crc32(self.folder.read(name)) != expected:
+                    raise ValueError("its checksum is wrong")
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-            why = f"is not the state of a run: {error!r:.99}"
-            good = False
-        if not good:
-            why += "; --overwrite starts the run again"
-            raise OSError(errno.EINVAL, why, str(self.folder.path / name))
+            why = f"was changed or damaged: {error!s:.99}; --overwrite starts the run again"
+            raise OSError(errno.EINVAL, why, str(self.folder.path / name)) from None
         return state
 
     def begin(self, run: Run) -> None:
@@ -1179,8 +1168,7 @@ class RunKeeper(Stopper):
         for name in self.state["files"]:
             with tf.io.gfile.GFile(self.memory + name, "wb") as file:
                 file.write(self.folder.read(name))
-        with run.gan.graph.as_default():
-            run.gan.saver.restore(run.sess, self.prefix(run))
+        run.gan.saver.restore(run.sess, self.prefix(run))
         from_memory(self.memory)  # removes them there
 
     def after_call(self, run: Run) -> None:
@@ -1200,9 +1188,8 @@ class RunKeeper(Stopper):
 
     def save(self, run: Run) -> None:
         """Save the variables and the progress of the run."""
-        with run.gan.graph.as_default():
-            prefix = self.prefix(run)
-            run.gan.saver.save(run.sess, prefix, write_meta_graph=False, write_state=False)
+        prefix = self.prefix(run)
+        run.gan.saver.save(run.sess, prefix, write_meta_graph=False, write_state=False)
         so_far = {name: getattr(run, name) for name in ("iteration", "history", "frames")}
         self.write_state(from_memory(self.memory), **so_far)
 
@@ -1210,9 +1197,9 @@ class RunKeeper(Stopper):
         """Write a checkpoint's files, then the state that names them; remove the previous ones."""
         for name, data in files.items():
             self.folder.write(name, data)
-        sums = {name: checksum(data) for name, data in files.items()}
+        sums = {name: zlib.crc32(data) for name, data in files.items()}
         self.state = {"settings": vars(self.settings), "files": sums, **content}
-        sealed = self.state | {"checksum": checksum(json.dumps(self.state).encode())}
+        sealed = self.state | {"checksum": zlib.crc32(json.dumps(self.state).encode())}
         self.folder.write(self.STATE, json.dumps(sealed).encode())
         self.folder.remove(self.unfinished() - {*files, self.STATE})
 
@@ -1253,27 +1240,6 @@ class RunKeeper(Stopper):
         self.folder.remove(self.unfinished())
 
 
-class RunsKeeper(RunKeeper):
-    """Does so for many runs: it saves the rows of those that are finished."""
-
-    turn = threading.Lock()
-
-    def begin(self, run: Run) -> None:
-        """Save that there is no row yet, when the first run begins."""
-        with self.turn:
-            if self.state is None:
-                self.write_state({}, rows=[])
-
-    def after_call(self, run: Run) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
-        Stopper.after_call(self, run)
-
-
-def checksum(data: bytes) -> str:
-    """Return the SHA-256 of the data."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def from_memory(folder: str) -> dict[str, bytes]:
     """Return, by name, the files that TensorFlow wrote to a folder in memory, and remove them.
 
@@ -1285,7 +1251,6 @@ def from_memory(folder: str) -> dict[str, bytes]:
             place = f"{path.rstrip('/')}/{name}"
             with tf.io.gfile.GFile(place, "rb") as file:
                 files[place.removeprefix(folder)] = file.read()
-            tf.io.gfile.remove(place)
     with contextlib.suppress(tf.errors.NotFoundError):  # not every writer makes folders there
         tf.io.gfile.rmtree(folder)
     return files
@@ -1337,10 +1302,10 @@ def summary_file(settings: Settings, typed: str, seconds: dict, final: dict) -> 
 # ------------------------------------------------------------------------------- the command line
 IMPORT_SECONDS = 0.0  # what it took to load TensorFlow, if this file did it
 KINDS = {
-    "int": (numbers.Integral, int),
-    "float": (numbers.Real, float),
-    "bool": (bool, bool),
-    "str": ((str, os.PathLike), os.fsdecode),
+    "int": (int, int, "a whole number from {:,} to {:,}"),
+    "float": ((int, float), float, "a number from {:g} to {:g}"),
+    "bool": (bool, bool, "True or False"),
+    "str": ((str, os.PathLike), os.fsdecode, "a path"),
 }
 
 
@@ -1357,12 +1322,9 @@ def kind_of(field: dataclasses.Field) -> str:
 def allowed(field: dataclasses.Field) -> str:
     """Return what a setting may be, in words."""
     values = field.metadata["allowed"]
-    return {
-        "int": "a whole number from {:,} to {:,}",
-        "float": "a number from {:g} to {:g}",
-        "bool": "True or False",
-        "str": "one of " + ", ".join(map(str, values)) if values else "a path",
-    }[kind_of(field)].format(*values)
+    if values and kind_of(field) == "str":
+        return f"one of {', '.join(values)}"
+    return KINDS[kind_of(field)][2].format(*values)
 
 
 def checked(field: dataclasses.Field, value: Any) -> Any:
@@ -1373,7 +1335,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
         value = value.item()
     kind = kind_of(field)
     values = field.metadata["allowed"]
-    accepted, convert = KINDS[kind]
+    accepted, convert, _ = KINDS[kind]
     good = isinstance(value, accepted) and (kind == "bool" or not isinstance(value, bool))
     if good and values:
         good = value in values if kind == "str" else values[0] <= value <= values[1]
@@ -1409,14 +1371,11 @@ def check_settings(settings: Settings) -> None:
 
 def parse_settings(argv: list[str] | None = None) -> Settings:
     """Read `Settings` from the command line: each field is a flag."""
-    about = (__doc__ or "").partition("\n\n")[0]
+    what = (__doc__ or "").partition("\n\n")[0]
     rule = "A run writes to a folder that is new, empty or made by this program, and touches no "
-    rule += "file there that it did not write. "
-    rule += "The same command continues a run that was interrupted."
-    like = {"description": about, "epilog": rule, "allow_abbrev": False}
-    parser = argparse.ArgumentParser("gan_1d.py", **like)
-    line = "gan_1d.py: error: {}\n"
-    parser.error = lambda message: parser.exit(2, line.format(" ".join(message.split())))
+    rule += "file there that it did not write. The same command continues an interrupted run."
+    parser = argparse.ArgumentParser("gan_1d.py", description=what, epilog=rule, allow_abbrev=False)
+    parser.error = lambda text: parser.exit(2, f"gan_1d.py: error: {' '.join(text.split())}\n")
     text = "the settings to start from; other flags override them (default: article). "
     text += f"recommended is {flags(RECIPES['recommended'])}"
     parser.add_argument("--recipe", choices=RECIPES, default="article", help=text)
@@ -1453,16 +1412,11 @@ def flags(settings: dict[str, Any]) -> str:
 
 def command(arguments: str) -> str:
     """Return the command with these arguments, for the folder where the user is."""
-    words = [sys.executable, __file__]
-    for k, path in enumerate(words):
-        with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
-            near = os.path.relpath(path)
-            if near.startswith("-") or (k == 0 and os.sep not in near):
-                near = os.path.join(".", near)  # as it is, an option or a command of the shell
-            words[k] = min(path, near, key=len)
-    if shutil.which("python") == sys.executable:
-        words[0] = "python"
-    return f"{shlex.join(words)} {arguments}".strip()
+    python = "python" if shutil.which("python") == sys.executable else sys.executable
+    script = __file__
+    with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
+        script = min(script, os.path.relpath(script), key=len)
+    return f"{shlex.join([python, script])} {arguments}".strip()
 
 
 def say(*lines: str) -> None:
@@ -1481,13 +1435,13 @@ def complain(line: str) -> None:
             print(f"gan_1d.py: {line}", file=sys.stderr, flush=True)
 
 
-def print_line(row: dict[str, float], D1_: Array, D2_: Array) -> None:
+def print_line(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
     """Print a logged iteration in one line."""
     line = "iteration {iteration:6d}  D1 {d1_mean:.3f}  D2 {d2_mean:.3f}"
     say((line + "  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}").format(**row))
 
 
-def print_pairs(row: dict[str, float], D1_: Array, D2_: Array) -> None:
+def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
     """Print a logged iteration as the article does: for each sample its number, then a pair."""
     pairs = zip(D1_[:, 0], D2_[:, 0], strict=True)
     say(*(f"{row['iteration']}\nD1: {d1!s} ,D2: {d2!s}" for d1, d2 in pairs))
@@ -1572,10 +1526,11 @@ def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
     if keeper.state is not None:
         rows = keeper.state["rows"]
         say(f"Continuing the runs in {settings.output_dir} after {len(rows)} of {settings.runs}.")
+    keeper.write_state({}, rows=rows)  # before any signal stops a run: then it can be continued
     say(TABLE_HEAD, *(table_line(row, settings) for row in rows))
     seeds = range(settings.seed + len(rows), settings.seed + settings.runs)
     with timed(seconds, "train"):
-        for result in train_many(settings, seeds, keeper):
+        for result in train_many(settings, seeds, Stopper(keeper.signals)):
             final = {name: result.final[name] for name in RUN_COLUMNS}
             rows.append({"seed": result.settings.seed, **final})
             keeper.write_state({}, rows=rows)
@@ -1613,8 +1568,7 @@ def main(argv: list[str] | None = None) -> int:
     status = 1
     try:
         with contextlib.closing(RunFolder(settings.output_dir)) as folder:
-            kind = RunKeeper if settings.runs == 1 else RunsKeeper
-            keeper = kind(folder, settings, signals)
+            keeper = RunKeeper(folder, settings, signals)
             for line in out_of_reach(settings):
                 say(line)
             problem = (run_one if settings.runs == 1 else run_many)(settings, keeper, typed)
@@ -1641,39 +1595,29 @@ def main(argv: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def without_remarks() -> Iterator[None]:
-    """Pass standard error through a child process that drops TensorFlow's remarks on the machine.
+    """Pass standard error through grep, which drops TensorFlow's remarks on the machine.
 
     Some of them ignore its log level. Fatal errors pass, so a process that dies still says why.
-    Nothing is dropped if somebody has set that level, or if the system can't fork.
+    Nothing is dropped if somebody has set that level, or where there is no grep.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # the number of a closed standard stream must not go to another file
     os.close(null)
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not hasattr(os, "fork"):
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or shutil.which("grep") is None:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    remarks = "^([IWE][0-9]{4} |WARNING: All log messages before)"
+    words = ["grep", "--line-buffered", "-avE", remarks]
     stderr = os.dup(2)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(Exception), open(reader, "rb") as lines:
-            os.close(writer)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends with its parent
-                signal.signal(number, signal.SIG_IGN)
-            for line in lines:
-                if not re.match(rb"[IWE]\d{4} |WARNING: All log messages before", line):
-                    os.write(2, line)
-        os._exit(0)
-    os.dup2(writer, 2)
-    os.close(writer)
-    os.close(reader)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.waitpid(child, 0)
+    like = {"stdin": subprocess.PIPE, "stdout": stderr, "start_new_session": True}
+    with subprocess.Popen(words, **like) as grep:  # signals to this process's group spare it
+        os.dup2(grep.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 @contextlib.contextmanager
@@ -1690,7 +1634,7 @@ def loading() -> Iterator[None]:
         raise SystemExit(f"gan_1d.py: error: TensorFlow can't be loaded: {why}") from None
     finally:
         gc.enable()
-        gc.freeze()  # nor does it look through all that again, later and as Python ends
+        gc.freeze()  # later collections, and the one as Python ends, skip what was loaded
         if sys.modules.get("matplotlib", True) is None:
             del sys.modules["matplotlib"]
 
@@ -1698,15 +1642,11 @@ def loading() -> Iterator[None]:
 def load_matplotlib() -> None:
     """Load matplotlib before TensorFlow does, which does not cope with a broken configuration."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    for _ in ("as the user has it", "without MPLBACKEND, which files do not need"):
-        with contextlib.suppress(ImportError, ValueError):
-            import matplotlib  # noqa: F401
-
-            return
-        os.environ.pop("MPLBACKEND", None)
-        for name in [name for name in sys.modules if name.startswith("matplotlib")]:
-            del sys.modules[name]
-    sys.modules["matplotlib"] = None  # a broken matplotlibrc: no pictures
+    os.environ.pop("MPLBACKEND", None)  # files do not need it, and a wrong one is an error
+    try:
+        import matplotlib  # noqa: F401
+    except (ImportError, ValueError):  # ValueError: a broken matplotlibrc
+        sys.modules["matplotlib"] = None  # so that TensorFlow does not try it
 
 
 if __name__ == "__main__":
@@ -1717,5 +1657,4 @@ if __name__ == "__main__":
             import tensorflow  # noqa: F401, quicker than as a part of the next line
             import tensorflow.compat.v1 as tf
         IMPORT_SECONDS = time.perf_counter() - began
-        status = main()
-    sys.exit(status)
+        sys.exit(main())

@@ -41,7 +41,7 @@ RECOMMENDED = {  # one change to the recommended recipe a row
     },
     "the article's `--init normal`": {"init": "normal"},
     "rates that do not fall: `--decay-rate 1`": {"decay_rate": 1},
-    "the article's `--hidden-size 6`": {"hidden_size": 6, "hidden_size_g": 6},
+    "the article's `--hidden-size 6 --hidden-size-g 6`": {"hidden_size": 6, "hidden_size_g": 6},
     "the article's `--d-steps 2`": {"d_steps": 2},
 }
 TARGETS = ((-1, 1), (0, 1), (-1, 0.5), (3, 0.5), (0, 2), (-1, 2))

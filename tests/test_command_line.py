@@ -509,13 +509,9 @@ def shell(line, folder, *options, **changed):
     return subprocess.run(words, cwd=folder, env=env | changed, **like)
 
 
-INLINE = "module://matplotlib_inline.backend_inline"  # what a notebook hands to its children
-
-
 @pytest.mark.parametrize(
     ("line", "status", "environment"),
     [
-        ('"$@" <&- 2>/dev/full', 0, {"MPLBACKEND": INLINE}),
         ('"$@" <&- >&- 2>&-', 0, {"PYTHONIOENCODING": "gbk", "MPLBACKEND": "nonsense"}),
         ('{ "$@" --no-plots; echo $? >status; } 2>/dev/full | true; exit $(cat status)', 1, {}),
     ],
