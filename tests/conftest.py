@@ -5,6 +5,7 @@ import contextlib
 import copy
 import fcntl
 import functools
+import gc
 import io
 import json
 import os
@@ -31,6 +32,11 @@ def pytest_cmdline_main(config):
     started = hasattr(config, "workerinput")  # a process that xdist started starts no others
     if getattr(option, "numprocesses", 0) is None and not option.usepdb and not started:
         option.numprocesses = min(2, os.cpu_count())
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector what is loaded by now, TensorFlow above all."""
+    gc.freeze()
 
 
 def run_command(*arguments, cwd, source=ROOT / "gan_1d.py", **options):

@@ -185,7 +185,7 @@ def some_settings(draw):
 
 
 @hypothesis.settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,

@@ -35,7 +35,7 @@ QUIETLY = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }
-TREES = int(os.environ.get("TREES", "25"))  # how many the property test tries
+TREES = int(os.environ.get("TREES", "15"))  # how many the property test tries
 
 pytestmark = pytest.mark.usefixtures("graphs_are_built_once")
 
@@ -487,7 +487,7 @@ def lists_of_files(draw, mine):
 def test_a_damaged_gan_1d_json_never_costs_a_file_outside(tmp_path):
     mine = tmp_path / "mine.txt"
 
-    @hypothesis.settings(max_examples=150, **QUIETLY)
+    @hypothesis.settings(max_examples=100, **QUIETLY)
     @hypothesis.given(lists_of_files(mine))
     def nothing_is_lost(content):
         folder = tmp_path / "run"
@@ -935,7 +935,7 @@ def test_a_damaged_state_is_named_in_one_line_and_left_as_it_is(unfinished, tmp_
     state = json.loads((unfinished / "checkpoints" / "state.json").read_text())
     folder = tmp_path / "harmed"
 
-    @hypothesis.settings(max_examples=200, **QUIETLY)
+    @hypothesis.settings(max_examples=120, **QUIETLY)
     @hypothesis.given(damaged(state))
     def is_refused(damage):
         shutil.rmtree(folder, ignore_errors=True)
