@@ -118,8 +118,6 @@ class GenDataLoader:
     def __init__(
         self, size: int = 200, low: float = -1, high: float = 1, rng: Any = None, noise="uniform"
     ):
-        if noise not in ("uniform", "stratified"):
-            raise ValueError(f"noise {noise!r}: must be uniform or stratified")
         self.size = size
         self.low = low
         self.high = high
@@ -133,13 +131,17 @@ class GenDataLoader:
     def next_batches(self, count: int) -> np.ndarray:
         """Draw what `count` calls of `next_batch` would give, float32, (count, size, 1)."""
         z = self.rng.random((count, self.size, 1), dtype=np.float32)
+        if self.noise == "uniform":
+            return z * np.float32(self.high - self.low) + np.float32(self.low)
         if self.noise == "stratified":
             points = np.linspace(self.low, self.high, self.size, dtype=np.float32)
             return points[:, None] + z * np.float32(0.01)
-        return z * np.float32(self.high - self.low) + np.float32(self.low)
+        raise ValueError(f"noise {self.noise!r}: must be uniform or stratified")
 
     def quantiles(self, points: int) -> np.ndarray:
         """Return evenly spaced quantiles of the noise, without jitter, float64, (points, 1)."""
+        if self.noise not in ("uniform", "stratified"):
+            raise ValueError(f"noise {self.noise!r}: its quantiles are not known")
         levels = (np.arange(points)[:, None] + 0.5) / points
         return self.low + (self.high - self.low) * levels
 
