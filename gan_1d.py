@@ -1156,6 +1156,9 @@ class RunKeeper(Stopper):
             for name, expected in state["files"].items():
                 if zlib.crc32(self.folder.read(name)) != expected:
                     raise ValueError("its checksum is wrong")
+        except FileNotFoundError:
+            why = "is missing; --overwrite starts the run again"
+            raise OSError(errno.ENOENT, why, str(self.folder.path / name)) from None
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
             why = f"was changed or damaged: {error!s:.99}; --overwrite starts the run again"
             raise OSError(errno.EINVAL, why, str(self.folder.path / name)) from None
@@ -1605,21 +1608,22 @@ def without_remarks() -> Iterator[None]:
     while (null := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # the number of a closed standard stream must not go to another file
     os.close(null)
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or shutil.which("grep") is None:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     remarks = "^([IWE][0-9]{4} |WARNING: All log messages before)"
-    words = ["grep", "--line-buffered", "-avE", remarks]
     stderr = os.dup(2)
-    like = {"stdin": subprocess.PIPE, "stdout": stderr, "start_new_session": True}
-    with subprocess.Popen(words, **like) as grep:  # signals to this process's group spare it
-        os.dup2(grep.stdin.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, stderr)
+        with contextlib.suppress(OSError):  # there is no grep, or it can't be started
+            words = ["grep", "--line-buffered", "-avE", remarks]
+            like = {"stdin": subprocess.PIPE, "stdout": stderr}
+            like["start_new_session"] = True  # signals to this process's group spare it
+            grep = stack.enter_context(subprocess.Popen(words, **like))
+            os.dup2(grep.stdin.fileno(), 2)
+            stack.callback(os.dup2, stderr, 2)
+        yield
 
 
 @contextlib.contextmanager

@@ -986,6 +986,13 @@ def test_a_state_of_another_version_is_named_in_one_line(tmp_path, monkeypatch):
     assert tree(folder) == before
 
 
+def test_a_missing_checkpoint_is_named_in_one_line_with_the_way_out(unfinished):
+    (missing,) = unfinished.glob("checkpoints/*.index")
+    missing.unlink()
+    refused(*TINY, "--output-dir", unfinished, naming=[missing, "--overwrite"], status=(1,))
+    assert call_main(*TINY, "--overwrite", "--output-dir", unfinished).status == 0
+
+
 # --------------------------------------------------------------------------- whole, or not at all
 @pytest.fixture(scope="module")
 def older(tmp_path_factory):
