@@ -1518,12 +1518,6 @@ def table_end(rows: list[dict], settings: Settings) -> str:
     return line.format(**summarise(rows, settings))
 
 
-def table(rows: list[dict], settings: Settings) -> list[str]:
-    """Return the lines of the table of many runs, each row a seed and its final metrics."""
-    lines = [table_line(row, settings) for row in rows]
-    return [TABLE_HEAD, *lines, table_end(rows, settings)]
-
-
 def run_many(settings: Settings, keeper: RunKeeper, typed: str) -> str:
     """Train many seeds, print and write their table; return what went wrong, or an empty text."""
     seconds = {"import": IMPORT_SECONDS}

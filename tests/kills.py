@@ -31,8 +31,9 @@ def results(folder):
 
 
 def began(run, folder):
-    """Return when a run trains: at its first line."""
-    run.stdout.readline()
+    """Return when a run trains: at its first line of numbers; or when the run is over."""
+    while (line := run.stdout.readline()) and not line.startswith(b"iteration"):
+        pass
 
 
 def finishing(run, folder):
