@@ -1417,10 +1417,12 @@ def flags(settings: dict[str, Any]) -> str:
 
 def command(arguments: str) -> str:
     """Return the command with these arguments, for the folder where the user is."""
-    python = "python" if shutil.which("python") == sys.executable else sys.executable
-    script = __file__
+    python, script = sys.executable, __file__
     with contextlib.suppress(OSError, ValueError):  # no such folder; another drive
+        python = min(python, os.path.join(".", os.path.relpath(python)), key=len)
         script = min(script, os.path.relpath(script), key=len)
+    if shutil.which("python") == sys.executable:
+        python = "python"
     return f"{shlex.join([python, script])} {arguments}".strip()
 
 
