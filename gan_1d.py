@@ -1632,7 +1632,7 @@ def without_remarks() -> Iterator[None]:
 def loading() -> Iterator[None]:
     """Make importing TensorFlow quick and quiet; if it fails, raise SystemExit with the reason."""
     gc.disable()  # garbage collection during the import would take half a second
-    sys.modules["keras"] = None  # TensorFlow would load it, and is a sixth quicker without
+    sys.modules.setdefault("keras", None)  # TensorFlow would load it; a sixth quicker without
     try:
         load_matplotlib()
         yield

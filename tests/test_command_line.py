@@ -629,11 +629,13 @@ after.append([signal.getsignal(number) for number in handled])
 print("unchanged:", before == after)
 print("operations:", len(tensorflow.compat.v1.get_default_graph().get_operations()))
 sys.argv = sys.argv[1:]
+keras = sys.modules["keras"]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as stop:
     print("status:", stop.code)
 print("handlers:", [signal.getsignal(number) for number in handled] == before[-1])
+print("keras:", sys.modules["keras"] is keras)
 """
 
 
@@ -643,7 +645,7 @@ def test_imported_the_module_does_no_work_and_run_by_runpy_it_leaves_the_process
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert lines[:2] == ["unchanged: True", "operations: 0"]
-    assert lines[-2:] == ["status: 0", "handlers: True"]
+    assert lines[-3:] == ["status: 0", "handlers: True", "keras: True"]
     assert_results(tmp_path / "out", pictures=False)
 
 
