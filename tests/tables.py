@@ -1,6 +1,6 @@
 """Print README's tables: python tests/tables.py [changes] [targets], or both.
 
-Each row is trained for 16 seeds, the first of them 0. This takes half an hour on two cores.
+Each row is trained for 16 seeds, the first of them 0. This takes a quarter of an hour on two cores.
 """
 
 import sys
