@@ -352,9 +352,10 @@ BLOCK_ITERATIONS = 100  # iterations whose batches are drawn and fed together,
 BLOCK_BYTES = 1 << 24  # or fewer, so that they take at most this many bytes
 UNROLLED = 5  # without XLA, up to this many discriminator steps are faster unrolled
 
-# A loop with so few bytes an iteration, like the article's, XLA makes a single function, which runs
-# in a single thread: several seeds then train side by side. With wider layers that would be slower.
-# At level 2 it compiles in half the time of the usual level 3, to code that is as fast.
+# XLA turns a loop that handles fewer bytes than this in an iteration, as the article's does, into a
+# single function, which runs in one thread: several seeds then train side by side. With wider
+# layers, a loop is above this limit, since one thread would make it slower. At optimization level
+# 2, it is compiled in half the time that XLA's usual level 3 takes, to code that is as fast.
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=600000 "
 XLA_FLAGS += "--xla_backend_optimization_level=2"
 
@@ -494,7 +495,7 @@ class GAN:
         inputs = self.x_block, self.z_block, self.start, self.stop
         xla = self.settings.xla and tf.test.is_built_with_xla()
         if xla:
-            os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)  # XLA reads it when it first compiles
+            os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)  # read once, when XLA first compiles
         loop = tf.autograph.to_graph(self.main_loop, recursive=False)  # its callees have no loops
         loop = partial(loop, self, train_g=train_g)
         function = tf.function(loop, autograph=False, jit_compile=xla)

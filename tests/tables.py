@@ -1,4 +1,4 @@
-"""Print README's tables: python tests/tables.py [changes] [targets], or both.
+"""Print README's tables of 16 seeds: python tests/tables.py [changes] [targets], or both.
 
 Each row is trained for 16 seeds, the first of them 0. This takes a quarter of an hour on two cores.
 """
@@ -32,9 +32,10 @@ RECOMMENDED = {  # one change to the recommended recipe a row
     "**the recommended recipe**": {},
     "without R1: `--r1-gamma 0`": {"r1_gamma": 0},
     "without the average: `--ema-decay 0`": {"ema_decay": 0},
-    "one rate for both: `--learning-rate-g 0.015`": {"learning_rate_g": 0.015},
+    "D's rate for both: `--learning-rate-g 0.015`": {"learning_rate_g": 0.015},
+    "G's rate for both: `--learning-rate 0.0011`": {"learning_rate": 0.0011},
     "Adam's usual `--beta1 0.9`": {"beta1": 0.9},
-    "the article's `--optimizer momentum`, at 0.2 and 0.015": {
+    "`--optimizer momentum --learning-rate 0.2 --learning-rate-g 0.015`": {
         "optimizer": "momentum",
         "learning_rate": 0.2,
         "learning_rate_g": 0.015,
