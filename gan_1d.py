@@ -542,6 +542,8 @@ def train(
 ) -> Result:
     """Train a GAN and evaluate it. On one machine, the same settings give the same numbers.
 
+    That holds unless XLA_FLAGS is set, or XLA was used for something else before.
+
     At each logged iteration, `log` is called with a row of the history and the batch's D1 and D2,
     (size, 1). `keeper` can stop, save and continue the run; by default, nothing does. Raises
     FloatingPointError when a logged value is not finite, and whatever `keeper` raises.
