@@ -601,6 +601,12 @@ def test_a_deleted_working_directory_is_named_in_one_line(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_where_there_is_no_grep_leaves_its_results(tmp_path):
+    run = shell('PATH=/none "$@"', tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert_results(tmp_path / "out")
+
+
 def test_a_process_that_dies_inside_tensorflow_says_why(tmp_path):
     run = shell('"$@" --xla', tmp_path, XLA_FLAGS="--xla_nonsense=true")
     assert run.returncode != 0
@@ -641,7 +647,9 @@ print("keras:", sys.modules["keras"] is keras)
 
 def test_imported_the_module_does_no_work_and_run_by_runpy_it_leaves_the_process_alive(tmp_path):
     words = [sys.executable, "-c", HOST, ROOT / "gan_1d.py", *PROCESS, "--no-plots"]
-    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    env = {name: os.environ[name] for name in os.environ if name != "XLA_FLAGS"}
+    like = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True}
+    run = subprocess.run(words, **like, check=False)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert lines[:2] == ["unchanged: True", "operations: 0"]
