@@ -34,7 +34,6 @@ import statistics
 import sys
 import time
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -53,6 +52,7 @@ def quick_and_quiet() -> Iterator[None]:
     os.dup2(null, 2)
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # see `set_library_flags`
     sys.modules.setdefault("keras", None)  # so that TensorFlow does not load it
     gc.disable()
     try:
@@ -199,10 +199,6 @@ def bias_variable(
 def drawn(init: str, inputs: int, outputs: int, seed: Any, number: int) -> Callable:
     """Return what draws initial values; without a seed, they are others each time."""
     key = np.random.default_rng().integers(2**32, size=2) if seed is None else [seed, number]
-    if seed is not None:
-        network = "generator" if number < 6 else "discriminator"
-        variable = f"{network}/{('weight', 'bias')[number % 2]}{number % 6 // 2 + 1}"
-        key = [seed, np.int64(zlib.crc32(variable.encode()))]
     if init == "normal":
         return partial(tf.random.stateless_normal, seed=key)
     limits = {"glorot_uniform": math.sqrt(6 / (inputs + outputs)), "fan_in": 1 / math.sqrt(inputs)}
@@ -534,7 +530,12 @@ def set_library_flags() -> None:
     # half the time of XLA's usual level 3, to code that is as fast.
     flags = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=600000"
     flags += " --xla_backend_optimization_level=2"
+    if tf.__version__ >= "2.19":  # a flag that XLA does not know yet would end the process
+        flags += " --xla_cpu_max_isa=AVX2"
+    if tf.__version__ >= "2.21":
+        flags += " --xla_cpu_experimental_ynn_fusion_type="
     os.environ.setdefault("XLA_FLAGS", flags)
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
 def train(settings: Settings | None = None, log: Callable | None = None) -> Result:
@@ -634,7 +635,7 @@ def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
 
 def in_parts(run: Run, tensor: Tensor, node: Tensor, values: np.ndarray) -> np.ndarray:
     """Evaluate for 1,000 values at a time: how larger parts are computed depends on the cores."""
-    parts = [values[k : k + 100000] for k in range(0, len(values), 100000)]
+    parts = [values[k : k + 1000] for k in range(0, len(values), 1000)]
     return np.concatenate([run.sess.run(tensor, {node: part}) for part in parts])
 
 
