@@ -1,8 +1,6 @@
 """Let the tests import gan_1d.py from the folder above; helpers that more than one file uses."""
 
-import collections
 import contextlib
-import copy
 import fcntl
 import functools
 import gc
@@ -12,17 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-HOME = tempfile.TemporaryDirectory(prefix="hypothesis_")  # removed when Python ends
-set_hypothesis_home_dir(HOME.name)
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as the command sets it for itself
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,7 +43,7 @@ def run_command(*arguments, cwd, source=ROOT / "gan_1d.py", **options):
 
 @pytest.fixture(scope="session")
 def article_run(tmp_path_factory):
-    """Run `python gan_1d.py` once for all tests, in an empty folder, from a copy of the source.
+    """Run `python gan_1d.py` once for all tests, in an empty folder, from a read-only copy.
 
     Returns what subprocess.run returns, with the folders of its results and of its source.
     """
@@ -62,8 +57,7 @@ def article_run(tmp_path_factory):
             (place / "here").mkdir()
             source = shutil.copy(ROOT / "gan_1d.py", place / "source")
             (place / "source").chmod(0o555)
-            env = {name: os.environ[name] for name in os.environ if not name.startswith("TF_")}
-            run = run_command(cwd=place / "here", source=source, env=env)
+            run = run_command(cwd=place / "here", source=source)
             (place / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
     run = subprocess.CompletedProcess([], *json.loads((place / "run.json").read_text()))
     run.folder = place / "here" / "outputs" / "latest"
@@ -95,48 +89,14 @@ class Finished(NamedTuple):
     err: str
 
 
-def call_main(*arguments, stdout=None, stderr=None):
+def call_main(*arguments):
     """Run the command in this process; return its exit status and what it printed."""
     import gan_1d
 
-    out, err = stdout or io.StringIO(), stderr or io.StringIO()
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             status = gan_1d.main([str(argument) for argument in arguments])
         except SystemExit as stop:
             status = stop.code
-    read = [stream.getvalue() if hasattr(stream, "getvalue") else "" for stream in (out, err)]
-    return Finished(status, *read)
-
-
-@pytest.fixture(scope="module")
-def graphs_are_built_once():
-    """Keep graphs and sessions from one run to the next: they hold nothing of a run but variables.
-
-    To build a graph and to open a session takes a hundred times as long as a tiny run.
-    """
-    import gan_1d
-
-    apart = {"seed", "runs", "jobs", "log_every", "checkpoint_every", "output_dir", "overwrite"}
-    apart |= {"print_pairs", "plots", "animate", "tensorboard", "saved_model"}
-    build, graphs, waiting = gan_1d.GAN, {}, collections.defaultdict(list)
-
-    def get(settings=None):
-        settings = settings or gan_1d.Settings()
-        parts = vars(settings).items()
-        key = tuple((name, value) for name, value in parts if name not in apart)
-        if key not in graphs:
-            graphs[key] = build(settings)
-        gan = copy.copy(graphs[key])
-        gan.settings = settings
-        gan.session = lambda: session(graphs[key], waiting[key])
-        return gan
-
-    def session(gan, idle):
-        sess = idle.pop() if idle else gan.session()
-        sess.close = lambda: idle.append(sess)
-        return sess
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gan_1d, "GAN", get)
-        yield
+    return Finished(status, out.getvalue(), err.getvalue())
