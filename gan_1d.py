@@ -89,7 +89,6 @@ def setting(default: Any, text: str, choices=(), low: Any = None, high: Any = No
 class Settings:
     """All that a run depends on: the article's values, and options. Raises ValueError if wrong."""
 
-    # What the numbers depend on
     epoch: int = setting(10_000, "iterations: D's steps, then one of G's", low=1, high=10**9)
     size: int = setting(200, "samples in a batch", low=1, high=5 * 10**6)
     hidden_size: int = setting(6, "units in each hidden layer", low=1, high=1024)
@@ -484,16 +483,13 @@ class Run:
     history: list[dict] = dataclasses.field(default_factory=list)  # the rows of metrics.csv
     frames: list[dict] = dataclasses.field(default_factory=list)  # the pictures of the film
 
-    def train(self, logs: list[Callable]) -> Result:
-        """Train from the start or the last checkpoint to the end, and evaluate."""
+    def __post_init__(self) -> None:
         self.sess.run(self.gan.init, {self.gan.seed_node: self.settings.seed})
         if self.folder is None or not self.folder.restore(self):
             pretrain(self)  # by default, as in the article, not at all
-        self.run_iterations(logs)
-        return evaluate(self)
 
-    def run_iterations(self, logs: list[Callable]) -> None:
-        """Draw batches, run the loop on them, log, save; and again, up to the last iteration."""
+    def train(self, logs: list[Callable]) -> Result:
+        """Draw batches, run the loop on them, log, save; and again; in the end, evaluate."""
         gan, settings = self.gan, self.settings
         drawn = None
         while self.iteration < settings.epoch:
@@ -517,6 +513,7 @@ class Run:
                     log(self.history[-1], *seen[:2])
             if self.folder and end % settings.checkpoint_every == 0:
                 self.folder.save(self)
+        return evaluate(self)
 
 
 # ----------------------------------------------------------------------------- one seed, and many
@@ -612,7 +609,7 @@ class Result:
 def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
     """Measure how far G's distribution is from the target's. Add new metrics of G here.
 
-    `G`, (points, 1), is G's output at evenly spaced quantiles of the noise. Sorted, because G need
+    `G`, of any shape, is G's output at evenly spaced quantiles of the noise. Sorted, because G need
     not be monotonic, these are the quantiles of G's distribution, without sampling noise.
     w1: the mean distance between these and the target's quantiles. ks: the largest gap between the
     two distribution functions. told_apart_by: the number of real samples at which this gap reaches
@@ -620,8 +617,8 @@ def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
     tail_error: the larger of the quantiles' distances at 0.5% and 99.5%, in units of sigma.
     """
     target = statistics.NormalDist(settings.mu, settings.sigma)
-    quantiles = np.sort(G[:, 0].astype(float))
-    levels = (np.arange(len(G)) + 0.5) / len(G)
+    quantiles = np.sort(G.astype(float), axis=None)
+    levels = (np.arange(G.size) + 0.5) / G.size
     gaps = np.abs(quantiles - [target.inv_cdf(level) for level in levels.tolist()])
     ks = np.abs([target.cdf(value) for value in quantiles.tolist()] - levels).max()
     metrics = {"w1": gaps.mean(), "ks": ks, "g_mean": quantiles.mean(), "g_std": quantiles.std()}
@@ -629,7 +626,7 @@ def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
     for percent in QUANTILES:
         metrics[f"g_q{percent:02d}"] = np.interp(percent / 100, levels, quantiles)
     metrics = {name: float(value) for name, value in metrics.items()}
-    metrics["told_apart_by"] = math.ceil((1.358 / max(ks, 0.5 / len(G))) ** 2)
+    metrics["told_apart_by"] = math.ceil((1.358 / max(ks, 0.5 / G.size)) ** 2)
     return metrics
 
 
@@ -666,8 +663,8 @@ def evaluate(run: Run) -> Result:
     real_data_load, gen_data_load = data_loaders(settings, SAMPLES, rng)
     real_data = real_data_load.next_batch()
     samples = in_parts(run, gan.sampled, gan.z_node, gen_data_load.next_batch())
-    z, G = map_noise(run)
-    final = distance_to_target(G, settings)
+    grid = np.hstack(map_noise(run)).T
+    final = distance_to_target(grid[1], settings)
     for name, judged in (("d1", real_data), ("d2", samples)):
         D = in_parts(run, gan.D1, gan.x_node, judged)
         for statistic in ("mean", "min", "max"):
@@ -679,7 +676,6 @@ def evaluate(run: Run) -> Result:
     weights = run.sess.run(gan.theta_sampled + gan.theta_d)
     weights = {v.op.name: w for v, w in zip(gan.theta_g + gan.theta_d, weights, strict=True)}
     real = data_loaders(settings, settings.size, rng)[0].next_batch()
-    grid = np.hstack([z, G]).T
     return Result(settings, final, run.history, run.frames, samples, real, grid, curve, weights)
 
 
@@ -699,8 +695,8 @@ RECOMMENDED = {  # while D stays near the best D for this G, its slope moves G t
     "hidden_size_g": 24,  # with fewer units, both tails stay short in some runs
 }
 RECIPES = {"article": {}, "recommended": RECOMMENDED}
-# mu and sigma of the targets that it is known to learn: `python tests/tables.py targets`
-TARGETS = ((-1, 1), (0, 1), (-1, 0.5), (3, 0.5), (0, 2), (-1, 2))
+# The targets that it is known to learn: `python tests/tables.py targets`
+TARGETS = ("N(-1, 1)", "N(0, 1)", "N(-1, 0.5)", "N(3, 0.5)", "N(0, 2)", "N(-1, 2)")
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
@@ -733,7 +729,8 @@ G is {nearness} a batch of {s.size} real samples: KS {{ks:.3f}}, W1 {{w1:.4g}}.
 A KS test needs about {{told_apart_by:,}} real samples to tell G from its target."""
     if near_half and not matches:
         text += "\nSo a D near 0.5 does not show that G has learned its target."
-    if (s.mu, s.sigma) in TARGETS and not matches and s != dataclasses.replace(s, **RECOMMENDED):
+    followed = s == dataclasses.replace(s, **RECOMMENDED)
+    if f"N({s.mu:g}, {s.sigma:g})" in TARGETS and not matches and not followed:
         text += "\nThis recipe learns it:\n  python gan_1d.py --recipe recommended"
         text += f" --mu {s.mu:g} --sigma {s.sigma:g}"
     return text.format(**final)
@@ -1048,9 +1045,8 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     """Read `Settings` from the command line: each field is a flag."""
     parser = argparse.ArgumentParser("gan_1d.py", allow_abbrev=False)
     parser.error = lambda text: parser.exit(2, f"gan_1d.py: error: {' '.join(text.split())}\n")
-    recommended = RECIPES["recommended"].items()
     text = "the settings to start from; other flags override them (default: article). "
-    text += f"recommended is {' '.join(f'{flag(k)} {v}' for k, v in recommended)}"
+    text += "recommended is " + " ".join(f"{flag(k)} {v}" for k, v in RECOMMENDED.items())
     parser.add_argument("--recipe", choices=RECIPES, default="article", help=text)
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     for name, field in fields.items():
@@ -1086,7 +1082,8 @@ def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None
 
 def log_event(writer: tf.summary.FileWriter, row: dict[str, float], *_: np.ndarray) -> None:
     """Write a logged iteration for TensorBoard."""
-    values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in row]
+    names = [name for name in row if name != "iteration"]
+    values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in names]
     writer.add_summary(tf.Summary(value=values), row["iteration"])
     writer.flush()
 
@@ -1098,8 +1095,11 @@ def run_one(settings: Settings, folder: Folder) -> tuple[dict, list[tuple]]:
         run = Run(gan, sess, settings, folder)
         logs = [print_pairs if settings.print_pairs else print_line]
         if settings.tensorboard:
+            folder.remove("events")  # those of an interrupted run are written again
             with gan.graph.as_default():  # in eager mode there is no FileWriter
                 writer = tf.summary.FileWriter(str(folder.path / "events"), gan.graph)
+            for row in run.history:
+                log_event(writer, row)
             logs.append(partial(log_event, writer))
             folder.written.add("events")
         result = run.train(logs)
