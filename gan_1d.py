@@ -753,8 +753,9 @@ def summarise(rows: list[dict], settings: Settings) -> dict[str, float]:
 # --------------------------------------------------------------------------------------- pictures
 DASHED = {"color": "black", "linewidth": 1, "linestyle": "--"}
 PAGE = """<meta charset="utf-8"><style>
-body {margin: 0} .animation {display: block} .animation img {width: min(100vw, 130vh)}
-.anim-buttons button {width: auto} .anim-buttons button:after {content: attr(title)}</style>
+body {margin: 0} body .animation img {width: min(100vw, 183vh - 13em)}
+body input[type=range].anim-slider {width: 90%} body .anim-buttons button {width: auto; padding: 0 1em}
+body .anim-buttons button:after {content: attr(title)}</style>
 """  # as wide as the window; words on the buttons, in place of a font from the network
 
 
@@ -771,7 +772,7 @@ def write_picture(path: Path, draw: Callable, *data: Any) -> None:
         elif path.suffix == ".gif":
             film.save(path, "pillow", fps=8, dpi=80)
         else:
-            figure.dpi = 160
+            figure.dpi = 200
             page = film.to_jshtml(fps=8, default_mode="once")
             page = re.sub("[0-9a-f]{32}", "film", page)  # in place of a random name
             path.write_text(PAGE + page[page.index("<script") :])
@@ -857,8 +858,8 @@ def draw_film(figure: Any, result: Result) -> Any:
     frames = result.frames[:: -math.ceil(len(result.frames) / 64)][::-1]
     edges = frames[0]["edges"]
     target, x, p = density(result.settings)
-    figure.set(layout_engine="none", size_inches=(6.4, 4.4))
-    axes = figure.subplots(gridspec_kw={"bottom": 0.21, "top": 0.89})
+    figure.set(layout_engine="none", size_inches=(6.4, 3.5))
+    axes = figure.subplots(gridspec_kw={"bottom": 0.26, "top": 0.87})
     right = axes.twinx()
     bars = axes.stairs(frames[0]["bars"], edges, fill=True, alpha=0.5, label="G(z)")
     axes.plot(x, p, "k", label=f"N({target.mean:g}, {target.stdev:g})")
