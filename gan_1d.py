@@ -754,7 +754,7 @@ def summarise(rows: list[dict], settings: Settings) -> dict[str, float]:
 DASHED = {"color": "black", "linewidth": 1, "linestyle": "--"}
 PAGE = """<meta charset="utf-8"><style>
 body {margin: 0} body .animation img {width: min(100vw, 183vh - 13em)}
-body input[type=range].anim-slider {width: 90%} body .anim-buttons button {width: auto; padding: 0 1em}
+body .anim-buttons button {width: auto; padding: 0 1em}
 body .anim-buttons button:after {content: attr(title)}</style>
 """  # as wide as the window; words on the buttons, in place of a font from the network
 
