@@ -1,5 +1,7 @@
 """The algorithm in float64 NumPy, gradients derived by hand: a check that shares no code."""
 
+from functools import partial
+
 import numpy as np
 
 NAMES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
@@ -132,10 +134,25 @@ class Adam(Momentum):
         self.steps += 1
 
 
-def train(optimizer_g, optimizer_d, x, z, scale=5):
-    """Train in place: x (iterations, d_steps, size, 1) and z (iterations, d_steps + 1, size, 1)."""
+def train(optimizer_g, optimizer_d, x, z, scale=5, gamma=0, decay=0):
+    """Train in place: x (iterations, d_steps, size, 1) and z (iterations, d_steps + 1, size, 1).
+
+    `gamma` is the weight of R1. Returns the average of G's weights, taken with `decay`.
+    """
     theta_g, theta_d = optimizer_g.theta, optimizer_d.theta
-    for i in range(len(x)):
-        for j in range(x.shape[1]):
-            optimizer_d.step(gradient_d(x[i, j], z[i, j], theta_g, theta_d, scale))
-        optimizer_g.step(gradient_g(z[i, -1], theta_g, theta_d, scale))
+    average = [value.copy() for value in theta_g]
+    for x_i, z_i in zip(x.astype(float), z.astype(float), strict=True):
+        for real, noise in zip(x_i, z_i[:-1], strict=True):
+            gradients = gradient_d(real, noise, theta_g, theta_d, scale)
+            if gamma:
+                slopes = differences(partial(penalty, real, theta_d, gamma), theta_d)
+                gradients = [a + b for a, b in zip(gradients, slopes, strict=True)]
+            optimizer_d.step(gradients)
+        optimizer_g.step(gradient_g(z_i[-1], theta_g, theta_d, scale))
+        average = [decay * a + (1 - decay) * v for a, v in zip(average, theta_g, strict=True)]
+    return average
+
+
+def largest_gap(found, expected):
+    """Return the largest difference between arrays and others, in lists of one order."""
+    return max(np.abs(a - b).max() for a, b in zip(found, expected, strict=True))
