@@ -917,9 +917,9 @@ class Folder:
         if self.progress.exists() and not settings.overwrite:
             self.mark.seek(0)
             old = json.load(self.mark)
-            other = [f"{flag(name)} {old.get(name)}" for name in new if old.get(name) != new[name]]
+            other = [flag(name) for name in new if old.get(name) != new[name]]
             if other:
-                why = f"has an unfinished run with other settings ({' '.join(other)})"
+                why = f"has an unfinished run with another {', '.join(other)} (see gan_1d.json)"
                 raise FileExistsError(f"{self.path} {why}: continue it, or add --overwrite")
         else:
             self.discard()
