@@ -6,13 +6,13 @@
 
 A generator G, a small tanh network, turns uniform noise z into numbers. A discriminator D, another
 small network, estimates the probability that a number is real, drawn from N(mu, sigma). D learns to
-tell real numbers from generated ones, and G to fool D; in the end, D(x) and D(G(z)) are both near
-0.5. That does not show that G has learned the distribution: its distance to it is measured too.
+tell real numbers from generated ones, and G to fool D. In the end, D(x) and D(G(z)) are both near
+0.5. That does not show that G has learned the distribution; G's distance to it is measured too.
 
-Read from the top: "data", "networks", "objectives and optimizers" and "the graph" are the article's
-script, part by part; `GAN.main_loop` is its loop, and "a training run" feeds it. Stop there: the
-rest measures, draws and saves what came out. "The article" is a Chinese tutorial based on Eric
-Jang's 1-D GAN tutorial of 2016; "the paper" is Goodfellow et al. 2014, arXiv 1406.2661.
+Read from "settings" on: "data", "networks", "objectives and optimizers" and "the graph" are the
+article's script, part by part; `GAN.main_loop` is its loop, and "a training run" feeds it. Stop
+there: the rest measures, draws and saves what came out. "The article" is a Chinese tutorial based
+on Eric Jang's 1-D GAN tutorial of 2016; "the paper" is Goodfellow et al. 2014, arXiv 1406.2661.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ with quick_and_quiet() if __name__ == "__main__" else contextlib.nullcontext():
 
 
 # --------------------------------------------------------------------------------------- settings
-def setting(default: Any, text: str, choices=(), low: Any = None, high: Any = None) -> Any:
+def setting(default: Any, text: str, choices=(), min: Any = None, max: Any = None) -> Any:
     """Make a field of `Settings`: help text, then the allowed names or the ends of the range."""
-    kind = type(low if default is None else default)
-    metadata = {"help": text, "kind": kind, "choices": choices, "low": low, "high": high}
+    kind = type(min if default is None else default)
+    metadata = {"help": text, "limits": (kind, choices, min, max)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -89,42 +89,40 @@ def setting(default: Any, text: str, choices=(), low: Any = None, high: Any = No
 class Settings:
     """All that a run depends on: the article's values, and options. Raises ValueError if wrong."""
 
-    epoch: int = setting(10_000, "iterations: D's steps, then one of G's", low=1, high=10**9)
-    size: int = setting(200, "samples in a batch", low=1, high=5 * 10**6)
-    hidden_size: int = setting(6, "units in each hidden layer", low=1, high=1024)
-    hidden_size_g: int | None = setting(None, "those of G, if different", low=1, high=1024)
-    d_steps: int = setting(2, "discriminator steps in an iteration", low=1, high=1000)
-    low: float = setting(-1.0, "lower end of the uniform noise", low=-1e30, high=1e30)
-    high: float = setting(1.0, "upper end of the uniform noise", low=-1e30, high=1e30)
+    epoch: int = setting(10_000, "iterations: D's steps, then one of G's", min=1, max=10**9)
+    size: int = setting(200, "samples in a batch", min=1, max=5 * 10**6)
+    hidden_size: int = setting(6, "units in each hidden layer", min=1, max=1024)
+    hidden_size_g: int | None = setting(None, "those of G, if different", min=1, max=1024)
+    d_steps: int = setting(2, "discriminator steps in an iteration", min=1, max=1000)
+    low: float = setting(-1.0, "lower end of the uniform noise", min=-1e30, max=1e30)
+    high: float = setting(1.0, "upper end of the uniform noise", min=-1e30, max=1e30)
     noise: str = setting("uniform", "random or evenly spaced noise", ("uniform", "stratified"))
-    mu: float = setting(-1.0, "mean of the real data", low=-1e30, high=1e30)
-    sigma: float = setting(1.0, "standard deviation of the real data", low=1e-30, high=1e30)
-    output_scale: float = setting(5.0, "G's output ends at plus, minus this", low=1e-30, high=1e31)
+    mu: float = setting(-1.0, "mean of the real data", min=-1e30, max=1e30)
+    sigma: float = setting(1.0, "standard deviation of the real data", min=1e-30, max=1e30)
+    output_scale: float = setting(5.0, "G's output ends at plus, minus this", min=1e-30, max=1e31)
     init: str = setting("normal", "initial weights", ("normal", "glorot_uniform", "fan_in"))
     optimizer: str = setting("momentum", "of both networks", ("momentum", "sgd", "adam"))
-    learning_rate: float = setting(0.01, "initial learning rate", low=1e-30, high=1e30)
-    learning_rate_g: float | None = setting(None, "that of G, if different", low=1e-30, high=1e30)
-    momentum: float = setting(0.6, "momentum, for --optimizer momentum", low=0, high=0.999999)
-    beta1: float = setting(0.9, "Adam's decay rate of the mean gradient", low=0, high=0.999999)
-    decay_rate: float = setting(0.95, "rates' factor per epoch // 4 steps", low=1e-6, high=1)
-    pretrain: int = setting(0, "iterations of D alone, before the others", low=0, high=10**9)
-    r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's slope", low=0, high=1e30)
-    ema_decay: float = setting(0.0, "decay of G's average; 0: no average", low=0, high=0.999999)
-    seed: int = setting(0, "seed of all random draws", low=0, high=2**32 - 1)
-    runs: int = setting(1, "seeds to train, from --seed up, and compare", low=1, high=10**6)
-    log_every: int = setting(100, "iterations between printed lines", low=1, high=10**9)
+    learning_rate: float = setting(0.01, "initial learning rate", min=1e-30, max=1e30)
+    learning_rate_g: float | None = setting(None, "that of G, if different", min=1e-30, max=1e30)
+    momentum: float = setting(0.6, "momentum, for --optimizer momentum", min=0, max=0.999999)
+    beta1: float = setting(0.9, "Adam's decay rate of the mean gradient", min=0, max=0.999999)
+    decay_rate: float = setting(0.95, "rates' factor per epoch // 4 steps", min=1e-6, max=1)
+    pretrain: int = setting(0, "iterations of D alone, before the others", min=0, max=10**9)
+    r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's slope", min=0, max=1e30)
+    ema_decay: float = setting(0.0, "decay of G's average; 0: no average", min=0, max=0.999999)
+    seed: int = setting(0, "seed of all random draws", min=0, max=2**32 - 1)
+    runs: int = setting(1, "seeds to train, from --seed up, and compare", min=1, max=10**6)
+    log_every: int = setting(100, "iterations between printed lines", min=1, max=10**9)
     xla: bool = setting(True, "compile the training loop with XLA")
     animate: bool = setting(False, "also write training.gif and training.html")
-    # What can differ when an interrupted run is continued
+    # From here on, what may change when an interrupted run is continued
     plots: bool = setting(True, "draw pictures")
     tensorboard: bool = setting(False, "also write TensorBoard events, as it trains")
     saved_model: bool = setting(False, "also write both networks as a TensorFlow SavedModel")
     print_pairs: bool = setting(False, "print what the article prints: each sample's D1 and D2")
-    jobs: int = setting(0, "with --runs: seeds at once; 0: one a core", low=0, high=1024)
-    checkpoint_every: int = setting(2_500, "iterations between checkpoints", low=1, high=10**9)
-    output_dir: str = setting(
-        "outputs/latest", "where results go: new, empty or made by this program"
-    )
+    jobs: int = setting(0, "with --runs: seeds at once; 0: one a core", min=0, max=1024)
+    checkpoint_every: int = setting(2_500, "iterations between checkpoints", min=1, max=10**9)
+    output_dir: str = setting("outputs/latest", "results' folder: new, empty or the program's own")
     overwrite: bool = setting(False, "replace the unfinished run in --output-dir")
 
     def __post_init__(self) -> None:
@@ -175,7 +173,7 @@ def data_loaders(settings: Settings, size: int, rng: Any) -> tuple[RealDataLoade
 
 # --------------------------------------------------------------------------------------- networks
 def weight_variable(shape: list, name: str, init="normal", seed=None, number=0) -> tf.Variable:
-    """Get or create the weights `name`, (inputs, outputs), drawn by a seed and a variable's number.
+    """Get or create the weights `name`, float32, (inputs, outputs), from a seed and their number.
 
     The article does not show its own. "normal", with standard deviation 1, is from the tutorial it
     is based on, "glorot_uniform" from Glorot and Bengio 2010, equation 16, "fan_in" from PyTorch's
@@ -188,7 +186,7 @@ def weight_variable(shape: list, name: str, init="normal", seed=None, number=0) 
 def bias_variable(
     shape: list, name: str, init="normal", seed=None, number=0, inputs=1
 ) -> tf.Variable:
-    """Get or create the biases `name`, (1, outputs): zeros, or drawn as well with "fan_in"."""
+    """Get or create the biases `name`, float32, (1, outputs): zeros, or drawn with "fan_in"."""
     initializer = tf.zeros_initializer()
     if init == "fan_in":
         initializer = drawn(init, inputs, shape[1], seed, number)
@@ -196,7 +194,7 @@ def bias_variable(
 
 
 def drawn(init: str, inputs: int, outputs: int, seed: Any, number: int) -> Callable:
-    """Return what draws initial values; without a seed, they are others each time."""
+    """Return an initializer; without a seed, its values differ each time."""
     key = np.random.default_rng().integers(2**32, size=2) if seed is None else [seed, number]
     if init == "normal":
         return partial(tf.random.stateless_normal, seed=key)
@@ -206,13 +204,13 @@ def drawn(init: str, inputs: int, outputs: int, seed: Any, number: int) -> Calla
 
 
 def dense(inputs: Tensor, weight: tf.Variable, bias: tf.Variable) -> Tensor:
-    """Return a layer's values before the activation, (units, batch)."""
+    """Return a layer's values before activation, (outputs, batch), from inputs, (inputs, batch)."""
     # tf.matmul(inputs, weight) + bias in the article; transposed, XLA's loop is a third faster
     return tf.matmul(weight, inputs, transpose_a=True) + tf.transpose(bias)
 
 
 def mlp(inputs: Tensor, sizes: list, init="normal", seed: Any = None, first=0) -> tuple:
-    """Build two tanh layers and a linear one; return its values, (batch, units), and variables."""
+    """Build two tanh layers and a linear one, sizes[0] to sizes[3]; return output and variables."""
     var_list = []  # the first one's number is `first`: those of G are 0 to 5, those of D 6 to 11
     for layer in (1, 2, 3):
         before, units = sizes[layer - 1], sizes[layer]
@@ -227,7 +225,7 @@ def mlp(inputs: Tensor, sizes: list, init="normal", seed: Any = None, first=0) -
 
 
 class Generator:
-    """G (the article): noise, (batch, 1), to numbers, `frac`: tanh, tanh, tanh times 5."""
+    """The article's G: noise, (batch, 1), to numbers, `frac`, (batch, 1): tanh, tanh, 5 tanh."""
 
     def __init__(self, inputs, input_size=1, hidden_size=6, output_size=1, output_scale=5, **how):
         with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
@@ -241,7 +239,7 @@ class Generator:
 
 
 class Discriminator:
-    """D (the article): numbers, (batch, 1), to the probability of each, `frac`, of being real."""
+    """The article's D: numbers, (batch, 1), to the probability, `frac`, that each one is real."""
 
     def __init__(self, inputs, input_size=1, hidden_size=6, **how):
         with tf.variable_scope("discriminator", reuse=tf.AUTO_REUSE):
@@ -266,13 +264,13 @@ def objective_d(discriminator1: Discriminator, discriminator2: Discriminator) ->
 
 
 def objective_g(discriminator2: Discriminator) -> Tensor:
-    """Return loss_g = mean(log D2), which G maximises (the paper, section 3, says why this)."""
+    """Return loss_g = mean(log D2), which G maximises; why not log(1 - D2): paper, section 3."""
     log_D2 = -tf.nn.softplus(-discriminator2.logit)
     return tf.reduce_mean(log_D2, name="loss_g")
 
 
 class Optimizer:
-    """Takes one network's training steps, with a learning rate that decays as they add up."""
+    """One network's optimizer; its learning rate falls as the network's own steps are counted."""
 
     def __init__(self, var_list: list[tf.Variable], learning_rate: float, settings: Settings):
         self.var_list = var_list
@@ -285,21 +283,21 @@ class Optimizer:
             "sgd": tf.train.GradientDescentOptimizer,
             "adam": partial(tf.train.AdamOptimizer, beta1=settings.beta1),
         }
-        self.optimizer = kinds[settings.optimizer](self.rate)
+        self.optimizer = kinds[settings.optimizer](self.rate)  # a function: each graph calls it
 
     def rate(self, steps_ago: int = 0) -> Tensor:
-        """Return the learning rate of the next step, or of an earlier one: it falls in steps."""
+        """Return the learning rate of the next step, or of the one `steps_ago`: a staircase."""
         return tf.train.exponential_decay(
             self.learning_rate, self.batch - steps_ago, self.interval, self.decay_rate, True
         )
 
     def minimize(self, loss: Tensor) -> tf.Operation:
-        """Make an op that takes a step down the loss; all share one counter and one momentum."""
+        """Make an op that takes a step down the loss; all such ops share counter and momentum."""
         return self.optimizer.minimize(loss, global_step=self.batch, var_list=self.var_list)
 
 
 def momentum_optimizer(loss: Tensor, var_list: list, epoch: int = 10_000) -> tf.Operation:
-    """Make the op of a step as in the article: its rate falls by 5% after each epoch // 4."""
+    """Make the op of the article's step; its rate falls by 5% after every epoch // 4 steps."""
     settings = Settings(epoch=epoch)
     return Optimizer(var_list, settings.learning_rate, settings).minimize(loss)
 
@@ -359,7 +357,7 @@ class GAN:
         self.loss_d = objective_d(discriminator1, discriminator2)
         self.loss_g = objective_g(discriminator2)
 
-        # The G to sample from: with `ema_decay`, one whose weights are averages of G's
+        # The G to sample from: with `ema_decay`, one that starts as G and averages its weights
         self.sampled, self.theta_sampled = self.G, self.theta_g
         if settings.ema_decay:
             with tf.variable_scope("average"):
@@ -391,10 +389,10 @@ class GAN:
         step = self.optimizer_g.minimize(1 - objective_g(discriminator2))
         if not self.settings.ema_decay:
             return step
-        rate = 1 - np.float32(self.settings.ema_decay)
+        share = 1 - np.float32(self.settings.ema_decay)
         with tf.control_dependencies([step]):
             pairs = zip(self.theta_sampled, self.theta_g, strict=True)
-            return tf.group([mean.assign_sub((mean - weight) * rate) for mean, weight in pairs])
+            return tf.group([mean.assign_sub((mean - weight) * share) for mean, weight in pairs])
 
     def look(self, x: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         """Return D1, D2, loss_d, loss_g, the rate of D's last step and that of G's next step."""
@@ -417,18 +415,18 @@ class GAN:
                 gen_data = gen_data_load.next_batch()
                 sess.run([train_op_g, loss_g], {z_node: gen_data})
 
-        Here the loop is an op too, and TensorFlow runs the steps in the order written. XLA would
-        compile a loop from start to stop anew for every pair of them; so the loop runs over the
-        whole block, and skips the rest. Returns `look` at the last iteration.
+        Here the loop is itself an op, whose steps run in the order written. XLA would recompile a
+        loop from start to stop for each pair, so it covers the whole block and skips the rest. x is
+        (block, d_steps, size, 1), z (block, d_steps + 1, size, 1). Returns `look` at stop - 1.
         """
         nothing = tf.zeros_like(x[0, 0])
-        seen = nothing, nothing, 0.0, 0.0, 0.0, 0.0
+        seen = nothing, nothing, 0.0, 0.0, 0.0, 0.0  # AutoGraph wants a value from before the loop
         for i in tf.range(self.block_length):
             if tf.logical_and(start <= i, i < stop):
                 # (1) Train D: maximise log D(x) + log(1 - D(G(z)))
                 for j in tf.range(self.settings.d_steps):
                     self.train_discriminator(x[i, j], z[i, j])
-                # (2) What the article prints
+                # (2) What the article prints, on the batches of D's last step
                 if tf.equal(i, stop - 1):
                     seen = self.look(x[i, -1], z[i, -2])
                 # (3) Train G: maximise log D(G(z)), on noise of its own
@@ -441,7 +439,7 @@ class GAN:
         A training step takes microseconds, a `Session.run` call a good part of a millisecond.
         """
         d_steps, size = self.settings.d_steps, self.settings.size
-        # The batches of 100 iterations are fed together, or of fewer, to stay below 16 MB
+        # Feed the batches of 100 iterations at once, or of fewer, to stay below 16 MB
         most = 2**24 // (4 * size * (2 * d_steps + 1))
         block = self.block_length = max(1, min(100, most))
         self.x_block = tf.placeholder(tf.float32, (block, d_steps, size, 1), "x_block")
@@ -464,7 +462,7 @@ class GAN:
 
 # --------------------------------------------------------------------------------- a training run
 def draw_block(settings: Settings, block: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a block of `count` iterations' x and z: see `GAN.build_loop`. It is always the same."""
+    """Draw x, (count, d_steps, size, 1), and z, (count, d_steps + 1, size, 1): always the same."""
     rng = np.random.default_rng([settings.seed, block])
     real_data_load, gen_data_load = data_loaders(settings, settings.size, rng)
     x = real_data_load.next_batch(count, settings.d_steps)
@@ -489,15 +487,15 @@ class Run:
             pretrain(self)  # by default, as in the article, not at all
 
     def train(self, logs: list[Callable]) -> Result:
-        """Draw batches, run the loop on them, log, save; and again; in the end, evaluate."""
+        """Draw, run the loop, log and save until `epoch`; evaluate. Raises FloatingPointError."""
         gan, settings = self.gan, self.settings
-        drawn = None
+        in_hand = None
         while self.iteration < settings.epoch:
             i = self.iteration
             block, start = divmod(i, gan.block_length)
-            if block != drawn:
+            if block != in_hand:
                 x, z = draw_block(settings, block, gan.block_length)
-                drawn = block
+                in_hand = block
             # A call ends at the next multiple of each of these, or with the last iteration
             due = gan.block_length, settings.log_every, settings.checkpoint_every
             end = min(settings.epoch, *((i // every + 1) * every for every in due))
@@ -518,7 +516,7 @@ class Run:
 
 # ----------------------------------------------------------------------------- one seed, and many
 def set_library_flags() -> None:
-    """Have XLA and oneDNN compute fast, and the same on every x86-64 processor that has AVX2.
+    """Have XLA and oneDNN compute fast, and alike on all x86-64 processors that have AVX2.
 
     They read these settings once, when they first compute. What the user has set is kept.
     """
@@ -530,7 +528,7 @@ def set_library_flags() -> None:
     if tf.__version__ >= "2.19":  # a flag that XLA does not know yet would end the process
         flags += " --xla_cpu_max_isa=AVX2"
     if tf.__version__ >= "2.21":
-        flags += " --xla_cpu_experimental_ynn_fusion_type="
+        flags += " --xla_cpu_experimental_ynn_fusion_type="  # its kernels differ by processor
     os.environ.setdefault("XLA_FLAGS", flags)
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
@@ -539,8 +537,8 @@ def train(settings: Settings | None = None, log: Callable | None = None) -> Resu
     """Train a GAN and evaluate it. Raises FloatingPointError if the training diverges.
 
     At each logged iteration, `log` is called with a row of the history and the batch's D1 and D2.
-    On x86-64, the same settings give the same weights everywhere. What D and G then give can differ
-    in the last digit, unless TF_ENABLE_ONEDNN_OPTS is 0 before TensorFlow is imported.
+    With TensorFlow 2.21, both recipes give the same weights on every x86-64 processor with AVX2;
+    the same samples too, if TF_ENABLE_ONEDNN_OPTS is 0 before TensorFlow is imported.
     """
     gan = GAN(settings)
     with gan.session() as sess:
@@ -550,8 +548,8 @@ def train(settings: Settings | None = None, log: Callable | None = None) -> Resu
 def train_many(settings: Settings, seeds: range) -> Iterator[Result | None]:
     """Train seeds in one graph, `jobs` at once; yield each one's result, or None if it diverges."""
     gan = GAN(settings)
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
-    jobs = max(1, min(len(seeds), settings.jobs or len(cores)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = max(1, min(len(seeds), settings.jobs or cores))
     sessions = [gan.session() for _ in range(jobs)]  # XLA compiles the loop once for each of them
     free = sessions.copy()
 
@@ -631,7 +629,7 @@ def distance_to_target(G: np.ndarray, settings: Settings) -> dict[str, float]:
 
 
 def in_parts(run: Run, tensor: Tensor, node: Tensor, values: np.ndarray) -> np.ndarray:
-    """Evaluate for 1,000 values at a time: how larger parts are computed depends on the cores."""
+    """Evaluate 1,000 values at a time: with more, the last digit depends on the number of cores."""
     parts = [values[k : k + 1000] for k in range(0, len(values), 1000)]
     return np.concatenate([run.sess.run(tensor, {node: part}) for part in parts])
 
@@ -667,8 +665,8 @@ def evaluate(run: Run) -> Result:
     final = distance_to_target(grid[1], settings)
     for name, judged in (("d1", real_data), ("d2", samples)):
         D = in_parts(run, gan.D1, gan.x_node, judged)
-        for statistic in ("mean", "min", "max"):
-            final[f"{name}_{statistic}"] = float(getattr(D, statistic)())
+        for statistic, value in (("mean", D.mean()), ("min", D.min()), ("max", D.max())):
+            final[f"{name}_{statistic}"] = float(value)
     _, x, _ = density(settings)
     both = np.append(x, samples)
     x = np.linspace(both.min(), both.max(), 401)[:, None]
@@ -700,7 +698,7 @@ TARGETS = ("N(-1, 1)", "N(0, 1)", "N(-1, 0.5)", "N(3, 0.5)", "N(0, 2)", "N(-1, 2
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
-    """Return the KS that 95 of 100 batches of real data stay below, and the W1 typical of one."""
+    """Return the KS that 95% of real batches stay below (Kolmogorov), a typical W1 (measured)."""
     return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
 
 
@@ -719,21 +717,21 @@ def verdict(final: dict[str, float], settings: Settings) -> str:
     nearness = "as near its target as" if matches else "further from its target than"
     text = f"""
 After {s.epoch} iterations (D judges {SAMPLES} fresh samples of each kind):
-  D1 = D(x)      mean {{d1_mean:.3f}}, from {{d1_min:.3f}} to {{d1_max:.3f}}
-  D2 = D(G(z))   mean {{d2_mean:.3f}}, from {{d2_min:.3f}} to {{d2_max:.3f}}
-  G(z)           mean {{g_mean:.4g}}, standard deviation {{g_std:.4g}}
+  D1 = D(x)      mean {final["d1_mean"]:.3f}, from {final["d1_min"]:.3f} to {final["d1_max"]:.3f}
+  D2 = D(G(z))   mean {final["d2_mean"]:.3f}, from {final["d2_min"]:.3f} to {final["d2_max"]:.3f}
+  G(z)           mean {final["g_mean"]:.4g}, standard deviation {final["g_std"]:.4g}
   real data      mean {s.mu:.4g}, standard deviation {s.sigma:.4g}
 The means of D(x) and D(G(z)) are {tells} 0.1 of 0.5.
-G is {nearness} a batch of {s.size} real samples: KS {{ks:.3f}}, W1 {{w1:.4g}}.
+G is {nearness} a batch of {s.size} real samples: KS {final["ks"]:.3f}, W1 {final["w1"]:.4g}.
 (95 of 100 such batches have a KS below {ks:.3f}; a typical W1 is {w1:.3g}.)
-A KS test needs about {{told_apart_by:,}} real samples to tell G from its target."""
+A KS test needs about {final["told_apart_by"]:,} real samples to tell G from its target."""
     if near_half and not matches:
         text += "\nSo a D near 0.5 does not show that G has learned its target."
     followed = s == dataclasses.replace(s, **RECOMMENDED)
     if f"N({s.mu:g}, {s.sigma:g})" in TARGETS and not matches and not followed:
         text += "\nThis recipe learns it:\n  python gan_1d.py --recipe recommended"
         text += f" --mu {s.mu:g} --sigma {s.sigma:g}"
-    return text.format(**final)
+    return text
 
 
 def summarise(rows: list[dict], settings: Settings) -> dict[str, float]:
@@ -779,7 +777,7 @@ def write_picture(path: Path, draw: Callable, *data: Any) -> None:
 
 
 def density(settings: Settings) -> tuple[statistics.NormalDist, np.ndarray, list[float]]:
-    """Return the target, 401 points x, as close as it is narrow, and its density there."""
+    """Return the target, 401 points within four sigma of its mean, and its density there."""
     target = statistics.NormalDist(settings.mu, settings.sigma)
     x = np.linspace(target.mean - 4 * target.stdev, target.mean + 4 * target.stdev, 401)
     return target, x, [target.pdf(value) for value in x.tolist()]
@@ -788,6 +786,7 @@ def density(settings: Settings) -> tuple[statistics.NormalDist, np.ndarray, list
 def draw_training(figure: Any, result: Result) -> None:
     """Draw D1 and D2, the losses, and G's distance and quantiles over the iterations."""
     target, _, _ = density(result.settings)
+    iterations = [row["iteration"] for row in result.history]
     panels = figure.subplots(4, sharex=True)
     for panel, column, label in (
         (0, "d1_mean", "D1: real data"),
@@ -797,8 +796,8 @@ def draw_training(figure: Any, result: Result) -> None:
         (2, "w1", "W1 of G to the target"),
         *[(3, f"g_q{percent:02d}", f"{percent}% of G lie below") for percent in QUANTILES[::-1]],
     ):
-        points = [(row["iteration"], row[column]) for row in result.history]
-        panels[panel].plot(*zip(*points, strict=True), marker=".", markersize=2, label=label)
+        values = [row[column] for row in result.history]
+        panels[panel].plot(iterations, values, marker=".", markersize=2, label=label)
     for percent in QUANTILES:
         panels[3].axhline(target.inv_cdf(percent / 100), **DASHED)
     panels[0].axhline(0.5, **DASHED, label="0.5: D can't tell")
@@ -882,15 +881,13 @@ class Folder:
     """The results of a run and, in `checkpoints` while it is unfinished, what continues it.
 
     A run writes to a folder that is new, empty or made by this program, which marks it with
-    gan_1d.json. In it, FILES and FOLDERS are the program's own; everything else is left alone.
-    Raises FileExistsError, before it writes, for any other folder and one that is in use.
+    gan_1d.json. There, FILES and FOLDERS are the program's own; the rest is left alone. Raises
+    FileExistsError for other folders, one in use, or an unfinished run with other settings.
     """
 
     FILES = ("metrics.csv", "samples.npy", "runs.csv", "summary.json", "training.png")
     FILES += ("distribution.png", "training.gif", "training.html")
     FOLDERS = ("checkpoints", "events", "saved_model")
-    MAY_CHANGE = ("plots", "tensorboard", "saved_model", "print_pairs", "jobs")
-    MAY_CHANGE += ("checkpoint_every", "output_dir", "overwrite")  # when a run is continued
 
     def __init__(self, settings: Settings):
         self.path = Path(settings.output_dir)
@@ -913,7 +910,8 @@ class Folder:
             raise FileExistsError(f"{self.path} is in use by another run") from None
         except (ImportError, OSError):
             pass  # Windows; a file system without locks
-        new = {name: value for name, value in vars(settings).items() if name not in self.MAY_CHANGE}
+        names = list(vars(settings))
+        new = {name: getattr(settings, name) for name in names[: names.index("plots")]}
         if self.progress.exists() and not settings.overwrite:
             self.mark.seek(0)
             old = json.load(self.mark)
@@ -938,22 +936,22 @@ class Folder:
                 path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove what continues a run; what says that there is a run goes first."""
+        """Remove the checkpoints; progress.json, which says that there is a run, goes first."""
         self.remove("checkpoints/progress.json", "checkpoints")
 
-    def write(self, name: str, write: Callable, *data: Any) -> None:
-        """Have `write` write a result to a path beside its place; then put it there, whole."""
+    def write(self, name: str, write_to: Callable, *data: Any) -> None:
+        """Write a result to a path in `checkpoints`, then move it into place, whole."""
         part = self.checkpoints / f"part_{Path(name).name}"
         self.remove(part.relative_to(self.path))  # of a run that was killed
-        write(part, *data)
+        write_to(part, *data)
         if part.is_dir():
             self.remove(name)
         os.replace(part, self.path / name)
-        if "/" not in name:
+        if "/" not in name:  # not progress.json
             self.written.add(name)
 
     def save(self, run: Run) -> None:
-        """Save a run's history and frames, then its variables: these make the checkpoint count."""
+        """Save history and frames, then the variables, without which they do not count."""
         progress = {"history": run.history, "frames": run.frames}
         self.write("checkpoints/progress.json", Path.write_text, json.dumps(progress))
         prefix = str(self.checkpoints / "iteration")
@@ -967,7 +965,7 @@ class Folder:
         run.gan.saver.restore(run.sess, prefix)
         run.iteration = int(prefix.rpartition("-")[2])
         for name, rows in json.loads(self.progress.read_text()).items():
-            # Killed before it saved its variables, a run has left rows of later iterations
+            # A run killed before it saved its variables has left rows of later iterations
             setattr(run, name, [row for row in rows if row["iteration"] < run.iteration])
         print(f"Continuing at iteration {run.iteration} of {run.settings.epoch}.", flush=True)
         return True
@@ -1013,7 +1011,7 @@ def flag(name: str) -> str:
 
 def allowed(field: dataclasses.Field) -> str:
     """Return what a setting may be, in words."""
-    kind, choices, low, high = list(field.metadata.values())[1:]
+    kind, choices, low, high = field.metadata["limits"]
     if choices:
         return f"one of {', '.join(choices)}"
     return KINDS[kind][1] + (f" from {low} to {high}" if high else "")
@@ -1023,10 +1021,10 @@ def check_settings(settings: Settings) -> None:
     """Make each setting Python's own kind of value; raise ValueError for what is not allowed."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if value is None is field.default:
+        if value is None and field.default is None:
             continue
-        kind, choices, low, high = list(field.metadata.values())[1:]
-        good = isinstance(value, KINDS[kind][0]) and isinstance(value, bool) <= (kind is bool)
+        kind, choices, low, high = field.metadata["limits"]
+        good = isinstance(value, KINDS[kind][0]) and (kind is bool or not isinstance(value, bool))
         if not good or (choices and value not in choices) or (high and not low <= value <= high):
             raise ValueError(f"{flag(field.name)} {value!r:.60}: must be {allowed(field)}")
         object.__setattr__(settings, field.name, kind(value))
@@ -1035,8 +1033,10 @@ def check_settings(settings: Settings) -> None:
     for good, must in (
         (s.low < s.high, f"--low {s.low:g}: must be below --high, {s.high:g}"),
         (s.sigma >= 1e-6 * abs(s.mu), f"--sigma {s.sigma:g}: must be at least 1e-6 of |--mu|"),
+        (s.seed + s.runs <= 2**32, f"--runs {s.runs}: must be at most 2**32 - --seed"),
         (s.plots or not s.animate, "--animate: must be used without --no-plots"),
         (s.runs == 1 or not only_one, "--animate, --tensorboard, --saved-model: not with --runs"),
+        (not set("*?[") & set(s.output_dir), f"--output-dir {s.output_dir}: must be without *?["),
     ):
         if not good:
             raise ValueError(must)
@@ -1051,7 +1051,7 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--recipe", choices=RECIPES, default="article", help=text)
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     for name, field in fields.items():
-        kind = field.metadata["kind"]
+        kind, *_ = field.metadata["limits"]
         how = {"metavar": kind.__name__.upper()}
         if kind is bool:
             how = {"action": argparse.BooleanOptionalAction}
@@ -1062,7 +1062,7 @@ def parse_settings(argv: list[str] | None = None) -> Settings:
     recipe = RECIPES[given.pop("recipe")]
     for name, text in given.items():
         with contextlib.suppress(ValueError):  # what can't be converted is refused below
-            given[name] = fields[name].metadata["kind"](text)
+            given[name] = fields[name].metadata["limits"][0](text)
     try:
         return Settings(**recipe | given)
     except ValueError as error:
@@ -1097,8 +1097,7 @@ def run_one(settings: Settings, folder: Folder) -> tuple[dict, list[tuple]]:
         logs = [print_pairs if settings.print_pairs else print_line]
         if settings.tensorboard:
             folder.remove("events")  # those of an interrupted run are written again
-            with gan.graph.as_default():  # in eager mode there is no FileWriter
-                writer = tf.summary.FileWriter(str(folder.path / "events"), gan.graph)
+            writer = tf.summary.FileWriter(str(folder.path / "events"), gan.graph)
             for row in run.history:
                 log_event(writer, row)
             logs.append(partial(log_event, writer))
@@ -1112,7 +1111,7 @@ def run_one(settings: Settings, folder: Folder) -> tuple[dict, list[tuple]]:
     pictures = [("training.png", draw_training), ("distribution.png", draw_distribution)]
     if settings.animate:
         pictures += [("training.gif", draw_film), ("training.html", draw_film)]
-    return result.final, [(name, draw, result) for name, draw in pictures]
+    return result.final, [(name, draw, result) for name, draw in pictures if settings.plots]
 
 
 RUN_COLUMNS = ("d1_mean", "d2_mean", "w1", "ks", "told_apart_by", "tail_error", "g_mean", "g_std")
@@ -1141,13 +1140,14 @@ def run_many(settings: Settings, folder: Folder) -> tuple[dict, list[tuple]]:
     rows = json.loads(folder.progress.read_text()) if folder.progress.exists() else []
     head = "".join(f"{name:>14}" for name in RUN_COLUMNS)
     print(f"      seed{head}  D near 0.5  G as near as a batch")
-    print(*(table_line(row, settings) + "\n" for row in rows), sep="", end="", flush=True)
+    for row in rows:  # of an interrupted run
+        print(table_line(row, settings), flush=True)
     seeds = range(settings.seed + len(rows), settings.seed + settings.runs)
     with contextlib.closing(train_many(settings, seeds)) as results:
         for seed, result in zip(seeds, results, strict=True):
             final = result.final if result else {}
-            numbers = {name: final.get(name) for name in RUN_COLUMNS}
-            rows.append({"seed": seed, **numbers, "diverged": result is None})
+            columns = {name: final.get(name) for name in RUN_COLUMNS}
+            rows.append({"seed": seed, **columns, "diverged": result is None})
             folder.write("checkpoints/progress.json", Path.write_text, json.dumps(rows))
             print(table_line(rows[-1], settings), flush=True)
     folder.write("runs.csv", write_csv, rows)
@@ -1167,29 +1167,30 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.reconfigure(errors="backslashreplace")
         folder = Folder(settings)
         with folder.mark:
-            final, pictures = (run_one if settings.runs == 1 else run_many)(settings, folder)
+            run = run_one if settings.runs == 1 else run_many
+            final, pictures = run(settings, folder)
             versions = {"python": sys.version.split()[0], "tensorflow": tf.__version__}
             versions |= {name: importlib.metadata.version(name) for name in ("numpy", "matplotlib")}
             summary = {"command": shlex.join(["python", "gan_1d.py", *words])}
             summary |= {"versions": versions, "settings": vars(settings), "final": final}
             folder.write("summary.json", Path.write_text, json.dumps(summary, indent=2) + "\n")
             try:
-                for name, *picture in pictures if settings.plots else []:
-                    folder.write(name, write_picture, *picture)
+                for name, draw, result in pictures:
+                    folder.write(name, write_picture, draw, result)
             except Exception as error:  # the numbers are written
-                problem, status = f"the pictures can't be drawn: {error!r}", 1
+                problem, status = f"error: the pictures can't be drawn: {error!r}", 1
             folder.finish()
-        print(f"Written to {folder.path}: {', '.join(sorted(folder.written))}")
-        print(f"Time, without loading TensorFlow: {time.perf_counter() - began:.1f} s")
+        seconds = time.perf_counter() - began  # TensorFlow was loaded before
+        print(f"Written to {folder.path} in {seconds:.1f} s: {', '.join(sorted(folder.written))}")
     except KeyboardInterrupt:
-        problem, status = "stopped; the same command continues", 130
+        problem, status = "stopped; the same command, without --overwrite, continues", 130
     except (OSError, ArithmeticError, MemoryError, tf.errors.OpError) as error:
-        problem = str(error) or type(error).__name__
+        problem = f"error: {error or type(error).__name__}"
         status = 2 if isinstance(error, FileExistsError) else 1
         if isinstance(error, FloatingPointError):
             folder.discard()  # a run that diverged is not an unfinished run
     if problem:
-        print(f"gan_1d.py: error: {problem.splitlines()[0]}", file=sys.stderr)
+        print(f"gan_1d.py: {problem.splitlines()[0]}", file=sys.stderr)
     return status
 
 
