@@ -1,10 +1,38 @@
-"""The algorithm in float64 NumPy, gradients derived by hand: a check that shares no code."""
+"""What the tests compare with, none of which shares code with gan_1d.py.
 
+The algorithm in float64 NumPy, with gradients derived by hand; distributions in closed form; the
+article's script, and what it came to on TensorFlow 1.15.5 from weights and batches given here.
+"""
+
+import functools
+import statistics
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 NAMES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
+REFERENCE = Path(__file__).parent / "tf1_15_seed1.npz"
+EPOCH = 200  # the iterations of that run
+
+
+@functools.cache
+def reference_batches():
+    """Return the reference run's batches, in its order: x (200, 2, 200, 1), z (200, 3, 200, 1)."""
+    rng = np.random.RandomState(1)
+    x, z = (np.empty((EPOCH, count, 200, 1), np.float32) for count in (2, 3))
+    for i in range(EPOCH):
+        for j in range(2):
+            x[i, j], z[i, j] = rng.normal(-1, 1, [200, 1]), rng.uniform(-1, 1, [200, 1])
+        z[i, 2] = rng.uniform(-1, 1, [200, 1])
+    return x, z
+
+
+def reference_theta(when):
+    """Return the weights of the reference run's G, then D, `initial` or `after_200`."""
+    with np.load(REFERENCE) as data:
+        both = ("generator", "discriminator")
+        return [data[f"{when}/{scope}/{n}"].astype(float) for scope in both for n in NAMES]
 
 
 def forward(inputs, theta):
@@ -156,3 +184,76 @@ def train(optimizer_g, optimizer_d, x, z, scale=5, gamma=0, decay=0):
 def largest_gap(found, expected):
     """Return the largest difference between arrays and others, in lists of one order."""
     return max(np.abs(a - b).max() for a, b in zip(found, expected, strict=True))
+
+
+def quantiles(mu=-1, sigma=1, count=2000):
+    """Return evenly spaced quantiles of N(mu, sigma)."""
+    target = statistics.NormalDist(mu, sigma)
+    return np.array([target.inv_cdf((k + 0.5) / count) for k in range(count)])
+
+
+def ks_statistic(samples, cdf):
+    """Return the KS statistic of each row of samples, from its definition."""
+    samples = np.sort(np.asarray(samples, float))
+    steps = np.arange(samples.shape[-1]) / samples.shape[-1]
+    values = np.vectorize(cdf)(samples)
+    return np.maximum(values - steps, steps + 1 / steps.size - values).max(-1)
+
+
+def is_drawn_from(samples, cdf):
+    """Return whether a KS test at the 1% level finds no fault with samples as draws."""
+    return ks_statistic(np.ravel(samples), cdf) < 1.63 / np.size(samples) ** 0.5
+
+
+ARTICLE = """
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gan_1d import GenDataLoader, RealDataLoader, Generator, Discriminator, momentum_optimizer
+
+tf.disable_v2_behavior()
+
+if __name__ == '__main__':
+    size = 200
+    epoch = 30
+    shape = (size, 1)
+    x_node = tf.placeholder(tf.float32, shape=shape)
+    z_node = tf.placeholder(tf.float32, shape=shape)
+
+    generator = Generator(z_node)
+    G, theta_g = generator.get_param()
+
+    discriminator2 = Discriminator(G)
+    discriminator1 = Discriminator(x_node)
+    D1, theta_d = discriminator1.get_param()
+    D2, theta_d = discriminator2.get_param()
+
+    loss_d = tf.reduce_mean(tf.log(D1) + tf.log(1 - D2))
+    loss_g = tf.reduce_mean(tf.log(D2))
+
+    train_op_d = momentum_optimizer(1 - loss_d, theta_d, epoch)
+    train_op_g = momentum_optimizer(1 - loss_g, theta_g, epoch)
+
+    sess = tf.InteractiveSession()
+    tf.global_variables_initializer().run()
+    before = sess.run(theta_g + theta_d)
+
+    gen_data_load = GenDataLoader(size)
+    real_data_load = RealDataLoader(size)
+    for i in range(epoch):
+        for j in range(2):
+            real_data = real_data_load.next_batch()
+            gen_data = gen_data_load.next_batch()
+            sess.run([train_op_d, loss_d], {x_node: real_data, z_node: gen_data})
+
+        D1_, D2_ = sess.run([D1, D2], {x_node: real_data, z_node: gen_data})
+        for (d1, d2) in zip(D1_, D2_):
+            print("%d" % i)
+            print("D1:", d1[0], ",D2:", d2[0])
+
+        gen_data = gen_data_load.next_batch()
+        sess.run([train_op_g, loss_g], {z_node: gen_data})
+
+    after = sess.run(theta_g + theta_d)
+    print(sum(not np.array_equal(a, b) for a, b in zip(before, after)), "variables changed")
+"""
