@@ -70,7 +70,7 @@ def print_row(name, **settings):
     rows = [{column: final.get(column) for column in gan_1d.RUN_COLUMNS} for final in finals]
     final = gan_1d.summarise(rows, settings)
     print(f"| {name} | {final['d_near_half']:.0%}", end="")
-    print(f" | {final['w1_median']:.3f}, {final['w1_worst']:.3f}", end="")
+    print(f" | {final['w1_median']:.3g}, {final['w1_worst']:.3g}", end="")
     print(f" | {final['ks_median']:.4f}, {final['ks_worst']:.4f}", end="")
     print(f" | {final['told_apart_by_median']:,.0f} | {final['g_matches']:.0%} |", flush=True)
     return [row["ks"] for row in rows if row["ks"] is not None]
