@@ -41,24 +41,33 @@ def run_command(*arguments, cwd, source=ROOT / "gan_1d.py", **options):
     return subprocess.run(words, cwd=cwd, **like)
 
 
+def once(tmp_path_factory, name, make):
+    """Have `make` make a folder, once for all processes of a test run; return its path."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def article_run(tmp_path_factory):
     """Run `python gan_1d.py` once for all tests, in an empty folder, from a read-only copy.
 
     Returns what subprocess.run returns, with the folders of its results and of its source.
     """
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "article_run"
-    place.mkdir(exist_ok=True)
-    with open(place / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a test run share it
-        if not (place / "run.json").exists():
-            (place / "source").mkdir()
-            (place / "here").mkdir()
-            source = shutil.copy(ROOT / "gan_1d.py", place / "source")
-            (place / "source").chmod(0o555)
-            run = run_command(cwd=place / "here", source=source)
-            (place / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+
+    def make(place):
+        (place / "source").mkdir(parents=True)
+        (place / "here").mkdir()
+        source = shutil.copy(ROOT / "gan_1d.py", place / "source")
+        (place / "source").chmod(0o555)
+        run = run_command(cwd=place / "here", source=source)
+        (place / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+
+    place = once(tmp_path_factory, "article_run", make)
     run = subprocess.CompletedProcess([], *json.loads((place / "run.json").read_text()))
     run.folder = place / "here" / "outputs" / "latest"
     run.source = place / "source"

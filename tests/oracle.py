@@ -70,19 +70,8 @@ def discriminate(x, theta_d):
     return sigmoid(forward(x, theta_d)[2])
 
 
-def minimised_d(x, z, theta_g, theta_d, scale=5):
-    """Return what D's step minimises: 1 - mean(log D1 + log(1 - D2))."""
-    D1, D2 = discriminate(x, theta_d), discriminate(generate(z, theta_g, scale), theta_d)
-    return 1 - np.mean(np.log(D1) + np.log(1 - D2))
-
-
-def minimised_g(z, theta_g, theta_d, scale=5):
-    """Return what G's step minimises: 1 - mean(log D2)."""
-    return 1 - np.mean(np.log(discriminate(generate(z, theta_g, scale), theta_d)))
-
-
 def gradient_d(x, z, theta_g, theta_d, scale=5):
-    """Return the gradient of `minimised_d` with respect to theta_d."""
+    """Return the gradient of 1 - mean(log D1 + log(1 - D2)) with respect to theta_d."""
     total = [0] * 6
     for inputs, real in ((x, 1), (generate(z, theta_g, scale), 0)):
         layers = forward(inputs, theta_d)
@@ -93,7 +82,7 @@ def gradient_d(x, z, theta_g, theta_d, scale=5):
 
 
 def gradient_g(z, theta_g, theta_d, scale=5):
-    """Return the gradient of `minimised_g` with respect to theta_g."""
+    """Return the gradient of 1 - mean(log D2) with respect to theta_g."""
     layers_g = forward(z, theta_g)
     G = scale * np.tanh(layers_g[2])
     layers_d = forward(G, theta_d)
@@ -208,36 +197,27 @@ def is_drawn_from(samples, cdf):
 ARTICLE = """
 import numpy as np
 import tensorflow.compat.v1 as tf
-
 from gan_1d import GenDataLoader, RealDataLoader, Generator, Discriminator, momentum_optimizer
-
 tf.disable_v2_behavior()
-
 if __name__ == '__main__':
     size = 200
     epoch = 30
     shape = (size, 1)
     x_node = tf.placeholder(tf.float32, shape=shape)
     z_node = tf.placeholder(tf.float32, shape=shape)
-
     generator = Generator(z_node)
     G, theta_g = generator.get_param()
-
     discriminator2 = Discriminator(G)
     discriminator1 = Discriminator(x_node)
     D1, theta_d = discriminator1.get_param()
     D2, theta_d = discriminator2.get_param()
-
     loss_d = tf.reduce_mean(tf.log(D1) + tf.log(1 - D2))
     loss_g = tf.reduce_mean(tf.log(D2))
-
     train_op_d = momentum_optimizer(1 - loss_d, theta_d, epoch)
     train_op_g = momentum_optimizer(1 - loss_g, theta_g, epoch)
-
     sess = tf.InteractiveSession()
     tf.global_variables_initializer().run()
     before = sess.run(theta_g + theta_d)
-
     gen_data_load = GenDataLoader(size)
     real_data_load = RealDataLoader(size)
     for i in range(epoch):
@@ -245,15 +225,12 @@ if __name__ == '__main__':
             real_data = real_data_load.next_batch()
             gen_data = gen_data_load.next_batch()
             sess.run([train_op_d, loss_d], {x_node: real_data, z_node: gen_data})
-
         D1_, D2_ = sess.run([D1, D2], {x_node: real_data, z_node: gen_data})
         for (d1, d2) in zip(D1_, D2_):
             print("%d" % i)
             print("D1:", d1[0], ",D2:", d2[0])
-
         gen_data = gen_data_load.next_batch()
         sess.run([train_op_g, loss_g], {z_node: gen_data})
-
     after = sess.run(theta_g + theta_d)
     print(sum(not np.array_equal(a, b) for a, b in zip(before, after)), "variables changed")
 """

@@ -48,12 +48,8 @@ def test_settings_default_to_the_articles_constants():
     assert (s.epoch, s.size, s.hidden_size, s.d_steps) == (10_000, 200, 6, 2)
     assert (s.low, s.high, s.mu, s.sigma, s.output_scale) == (-1, 1, -1, 1, 5)
     assert (s.optimizer, s.learning_rate, s.momentum, s.decay_rate) == ("momentum", 0.01, 0.6, 0.95)
-    assert (s.noise, s.init, s.hidden_size_g, s.learning_rate_g) == (
-        "uniform",
-        "normal",
-        None,
-        None,
-    )
+    assert (s.noise, s.init) == ("uniform", "normal")
+    assert (s.hidden_size_g, s.learning_rate_g) == (None, None)
     assert (s.pretrain, s.r1_gamma, s.ema_decay) == (0, 0, 0)
 
 
@@ -201,16 +197,6 @@ def test_the_loop_must_be_compiled_with_xla_and_only_then(xla):
     assert {call.attr["_XlaMustCompile"].b, main_loop.attr["_XlaMustCompile"].b} == {xla}
 
 
-def test_the_oracles_gradients_match_finite_differences():
-    x, z = (batches[0, 0].astype(float) for batches in reference_batches())
-    theta = reference_theta("initial")
-    both = theta[:6], theta[6:]
-    of_d = oracle.differences(lambda: oracle.minimised_d(x, z, *both), both[1])
-    of_g = oracle.differences(lambda: oracle.minimised_g(z, *both), both[0])
-    found = oracle.gradient_d(x, z, *both) + oracle.gradient_g(z, *both)
-    assert largest_gap(found, of_d + of_g) < 1e-7
-
-
 @pytest.mark.parametrize("bias", [0, 1e3, -1e3])  # with the last two, D rounds to 1 or 0
 def test_objectives_are_the_articles_and_finite_when_d_is_sure_of_itself(article, bias):
     x, z = (batches[0, 0] for batches in reference_batches())
@@ -259,14 +245,6 @@ def test_momentum_optimizer_takes_the_articles_steps_wherever_variables_are(scop
                 sess.run(op)
                 expected.step([expected.theta[0].copy()])
             assert largest_gap([sess.run(x)], expected.theta) < 2e-6
-
-
-def test_a_blocks_batches_stay_within_16_mb_unless_one_iteration_needs_more():
-    for size in (30_000, 5_000_000):
-        gan = built(size=size, d_steps=7, xla=False)
-        count = gan.x_block.shape.num_elements() + gan.z_block.shape.num_elements()
-        assert gan.x_block.shape[0] == gan.z_block.shape[0] == gan.block_length
-        assert 4 * count <= 2**24 or gan.block_length == 1
 
 
 def test_a_block_is_always_the_same_and_its_batches_are_given_by_no_other_seed_or_block():
@@ -320,12 +298,6 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_too(article_run):
     assert result.samples.tobytes() == np.load(article_run.folder / "samples.npy").tobytes()
     lines = [",".join(map(str, row.values())) for row in result.history]
     assert (article_run.folder / "metrics.csv").read_text().splitlines()[1:] == lines
-
-
-def test_another_seed_gives_other_numbers():
-    zero, one = (train(built(**SHORT, xla=False), seed=seed) for seed in (0, 1))
-    for name in ("samples", "real", "grid", "curve", "final", "history", "weights"):
-        assert str(getattr(zero, name)) != str(getattr(one, name)), name
 
 
 def test_log_gets_the_rows_of_the_history_and_each_samples_d1_and_d2():

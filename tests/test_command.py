@@ -63,11 +63,6 @@ def test_a_recipe_stands_for_its_settings_and_flags_beside_it_win():
     assert mixed == Settings(**RECIPES["recommended"] | {"hidden_size": 9, "momentum": 0.5})
 
 
-def test_flags_take_negative_numbers():
-    given = parse_settings(["--mu", "-3", "--low=-2", "--high", "-.5"])
-    assert (given.mu, given.low, given.high) == (-3, -2, -0.5)
-
-
 @pytest.mark.parametrize("words", [  # a bad command line, and with "..." what else must be named
     "--epoch 0 ... from 1 to 1000000000", "--size 2.5 ... whole number from 1 to 5000000",
     "--hidden-size-g None ... from 1 to 1024", "--mu nan ... from -1e+30 to 1e+30",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, call_main
+from conftest import ROOT, call_main, once
 
 from gan_1d import Folder, Settings, data_loaders
 
@@ -86,17 +86,6 @@ def assert_continues(folder, flags, whole):
     run = call_main(*flags, "--output-dir", folder)
     assert (run.status, run.err, run.out[:23]) == (0, "", "Continuing at iteration")
     assert results(folder) == results(whole)
-
-
-def once(tmp_path_factory, name, make):
-    """Have `make` make a folder, once for all processes of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            make(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -110,15 +110,6 @@ def test_the_report_says_what_d_answers_to_fresh_real_data_and_to_gs_samples(odd
     assert found == pytest.approx([D.mean(), D.min(), D.max()], abs=1e-5)
 
 
-def test_a_result_has_a_real_batch_and_ds_answer_across_the_target_and_gs_samples(odd):
-    assert odd.real.shape == (30, 1)
-    assert is_drawn_from(odd.real, statistics.NormalDist(2, 0.5).cdf)
-    x, D = odd.curve
-    assert x[0] <= min(0, odd.samples.min()) < max(4, odd.samples.max()) <= x[-1]
-    theta_d = list(odd.weights.values())[6:]
-    assert np.allclose(D, oracle.discriminate(x[:, None], theta_d)[:, 0], atol=1e-5)
-
-
 def test_many_values_are_evaluated_in_parts_of_1_000():
     gan = built(**ODD, xla=False)
     with gan.graph.as_default(), gan.session() as sess:
