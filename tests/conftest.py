@@ -69,8 +69,7 @@ def article_run(tmp_path_factory):
 
     place = once(tmp_path_factory, "article_run", make)
     run = subprocess.CompletedProcess([], *json.loads((place / "run.json").read_text()))
-    run.folder = place / "here" / "outputs" / "latest"
-    run.source = place / "source"
+    run.folder, run.source = place / "here" / "outputs" / "latest", place / "source"
     return run
 
 

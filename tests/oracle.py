@@ -1,8 +1,4 @@
-"""What the tests compare with, none of which shares code with gan_1d.py.
-
-The algorithm in float64 NumPy, with gradients derived by hand; distributions in closed form; the
-article's script, and what it came to on TensorFlow 1.15.5 from weights and batches given here.
-"""
+"""What the tests compare with, sharing no code with gan_1d.py: the algorithm in float64 NumPy."""
 
 import functools
 import statistics
