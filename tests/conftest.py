@@ -26,7 +26,7 @@ def pytest_cmdline_main(config):
     option = config.option
     started = hasattr(config, "workerinput")  # a process that xdist started starts no others
     if getattr(option, "numprocesses", 0) is None and not option.usepdb and not started:
-        option.numprocesses = min(2, os.cpu_count())
+        option.numprocesses, option.dist = min(2, os.cpu_count()), "worksteal"
 
 
 def pytest_collection_finish():

@@ -258,10 +258,11 @@ def environment(**changed):
 
 
 @pytest.mark.parametrize(("line", "changed"), [
-    ('"$0" -OO -W error "$@"', {"PYTHONIOENCODING": "gbk"}),
+    # TensorFlow 2.16 can't be imported without docstrings
+    (f'"$0" -O{"O" * (tf.__version__ >= "2.21")} -W error "$@"', {"PYTHONIOENCODING": "gbk"}),
     ('mkdir x && cd x && "$0" -m cProfile -o prof "$@" <&- >&- 2>&- && mv out* ..', {}),
     ('echo text.usetex: True >matplotlibrc; "$0" "$@" --plots', {"PYTHONIOENCODING": "ascii"}),
-], ids=["-OO, -W error, gbk", "cProfile, elsewhere, closed streams", "usetex, ascii"])  # fmt: skip
+], ids=["-O, -W error, gbk", "cProfile, elsewhere, closed streams", "usetex, ascii"])  # fmt: skip
 def test_a_run_in_odd_surroundings_gives_the_same_numbers(line, changed, tmp_path):
     folder = tmp_path / "out ü大€"
     words = ["sh", "-c", line, sys.executable, ROOT / "gan_1d.py", *TINY, "--output-dir"]
