@@ -54,10 +54,7 @@ def once(tmp_path_factory, name, make):
 
 @pytest.fixture(scope="session")
 def article_run(tmp_path_factory):
-    """Run `python gan_1d.py` once for all tests, in an empty folder, from a read-only copy.
-
-    Returns what subprocess.run returns, with the folders of its results and of its source.
-    """
+    """Run `python gan_1d.py` once for all tests, from a read-only copy; return what it came to."""
 
     def make(place):
         (place / "source").mkdir(parents=True)
