@@ -264,8 +264,6 @@ def environment(**changed):
     ('echo text.usetex: True >matplotlibrc; "$0" "$@" --plots', {"PYTHONIOENCODING": "ascii"}),
 ], ids=["-O, -W error, gbk", "cProfile, elsewhere, closed streams", "usetex, ascii"])  # fmt: skip
 def test_a_run_in_odd_surroundings_gives_the_same_numbers(line, changed, tmp_path):
-    if "-OO" in line and tf.__version__ < "2.21":
-        pytest.skip("TensorFlow 2.16 can't be imported with -OO")
     folder = tmp_path / "out ü大€"
     words = ["sh", "-c", line, sys.executable, ROOT / "gan_1d.py", *TINY, "--output-dir"]
     like = {"cwd": tmp_path, "env": environment(**changed), "capture_output": True}
