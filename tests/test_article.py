@@ -247,6 +247,10 @@ def test_momentum_optimizer_takes_the_articles_steps_wherever_variables_are(scop
             assert largest_gap([sess.run(x)], expected.theta) < 2e-6
 
 
+def test_a_block_has_100_iterations_or_as_many_as_16_mb_hold_but_one_at_least():
+    assert [built(size=n, xla=False).block_length for n in (200, 30_000, 5_000_000)] == [100, 27, 1]
+
+
 def test_a_block_is_always_the_same_and_its_batches_are_given_by_no_other_seed_or_block():
     keys = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2**32 - 1, 0), (0, 0)]
     *blocks, again = (gan_1d.draw_block(Settings(seed=seed), block, 10) for seed, block in keys)
