@@ -1,12 +1,14 @@
 """Let the tests import gan_1d.py from the folder above; helpers that more than one file uses."""
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import gc
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,8 +18,12 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+TINY = shlex.split("--epoch 20 --size 20 --log-every 7 --no-xla --no-plots")
+ALL = [*TINY, *shlex.split("--plots --animate --tensorboard --saved-model --print-pairs")]
+gc.disable()  # TensorFlow is imported a second faster
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as the command sets it for itself
+sys.modules.setdefault("keras", None)  # nor does the command load it, which takes seconds
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,24 +38,18 @@ def pytest_cmdline_main(config):
 def pytest_collection_finish():
     """Spare the garbage collector what is loaded by now, TensorFlow above all."""
     gc.freeze()
-
-
-def run_command(*arguments, cwd, source=ROOT / "gan_1d.py", **options):
-    """Run `python gan_1d.py` as a process of its own; return what subprocess.run returns."""
-    words = [sys.executable, str(source), *map(str, arguments)]
-    like = {"capture_output": True, "text": True, "check": False} | options
-    return subprocess.run(words, cwd=cwd, **like)
+    gc.enable()
 
 
 def once(tmp_path_factory, name, make):
-    """Have `make` make a folder, once for all processes of a test run; return its path."""
+    """Have `make` make a folder, once for all processes; return its path and what `make` gives."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with open(f"{folder}.lock", "w") as lock:
+    with open(f"{folder}.json", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            make(folder)
-    return folder
+            lock.write(json.dumps(make(folder)))
+    return folder, json.loads(Path(lock.name).read_text())
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +61,23 @@ def article_run(tmp_path_factory):
         (place / "here").mkdir()
         source = shutil.copy(ROOT / "gan_1d.py", place / "source")
         (place / "source").chmod(0o555)
-        run = run_command(cwd=place / "here", source=source)
-        (place / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+        words = [sys.executable, str(source)]
+        run = subprocess.run(words, cwd=place / "here", capture_output=True, text=True)
+        return run.returncode, run.stdout, run.stderr
 
-    place = once(tmp_path_factory, "article_run", make)
-    run = subprocess.CompletedProcess([], *json.loads((place / "run.json").read_text()))
+    place, came_to = once(tmp_path_factory, "article_run", make)
+    run = subprocess.CompletedProcess([], *came_to)
     run.folder, run.source = place / "here" / "outputs" / "latest", place / "source"
     return run
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory):
+    """Run a short training with all that a run can leave; return what it prints, and its folder."""
+    make = functools.partial(call_main, *ALL, "--output-dir")
+    folder, (status, out, err) = once(tmp_path_factory, "it's full", make)
+    assert (status, err) == (0, "")
+    return out, folder
 
 
 @functools.cache
@@ -84,6 +94,15 @@ def trained(**settings):
     import gan_1d
 
     return gan_1d.train(gan_1d.Settings(**{"xla": False} | settings))
+
+
+def train(gan, *logs, **changes):
+    """Train on a graph that is built already, with settings that it does not depend on changed."""
+    import gan_1d
+
+    with gan.session() as sess:
+        settings = dataclasses.replace(gan.settings, **changes)
+        return gan_1d.Run(gan, sess, settings).train(logs)
 
 
 class Finished(NamedTuple):

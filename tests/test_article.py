@@ -15,7 +15,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, built, call_main, trained
+from conftest import ROOT, built, call_main, train, trained
 from oracle import ARTICLE, EPOCH, largest_gap, reference_batches, reference_theta
 
 import gan_1d
@@ -248,7 +248,8 @@ def test_momentum_optimizer_takes_the_articles_steps_wherever_variables_are(scop
 
 
 def test_a_block_has_100_iterations_or_as_many_as_16_mb_hold_but_one_at_least():
-    assert [built(size=n, xla=False).block_length for n in (200, 30_000, 5_000_000)] == [100, 27, 1]
+    large = [built(size=size, xla=False).block_length for size in (30_000, 5_000_000)]
+    assert [built(epoch=EPOCH, xla=True).block_length, *large] == [100, 27, 1]
 
 
 def test_a_block_is_always_the_same_and_its_batches_are_given_by_no_other_seed_or_block():
@@ -262,33 +263,32 @@ def test_a_block_is_always_the_same_and_its_batches_are_given_by_no_other_seed_o
 
 
 # ------------------------------------------------------------------------------------------- a run
-def train(gan, *logs, **changes):
-    """Train on a graph that is built already, with settings that it does not depend on changed."""
-    with gan.session() as sess:
-        return Run(gan, sess, replace(gan.settings, **changes)).train(logs)
-
-
 def numbers(result):
     """Return all that a run comes to as bytes that can be compared."""
     arrays = [result.samples, result.real, result.grid, result.curve, *result.weights.values()]
     return [json.dumps([result.final, list(result.weights)]), *(a.tobytes() for a in arrays)]
 
 
-def test_train_takes_the_steps_of_the_articles_own_loop():
-    gan, result = built(**LONG, xla=False), trained(**LONG, log_every=1)
+@pytest.fixture(scope="module")
+def each():
+    """Train with each iteration logged."""
+    return train(built(**LONG, xla=False), log_every=1)
+
+
+def test_train_takes_the_steps_of_the_articles_own_loop(each):
+    gan = built(**LONG, xla=False)
     blocks = [gan_1d.draw_block(gan.settings, block, gan.block_length) for block in range(3)]
     x, z = (np.concatenate(batches)[:230] for batches in zip(*blocks, strict=True))
     with gan.session() as sess:
         sess.run(gan.init)
         seen = by_single_ops(gan, sess, x, z)
         weights = sess.run(gan.theta_g + gan.theta_d)
-    logged = [list(row.values())[1:5] for row in result.history]  # D's means, the objectives
+    logged = [list(row.values())[1:5] for row in each.history]  # D's means, the objectives
     assert np.allclose(logged, [[value.mean() for value in values] for values in seen], atol=1e-5)
-    assert largest_gap(result.weights.values(), weights) < 1e-5
+    assert largest_gap(each.weights.values(), weights) < 1e-5
 
 
-def test_how_often_a_run_is_logged_does_not_change_its_numbers():
-    each = trained(**LONG, log_every=1)
+def test_how_often_a_run_is_logged_does_not_change_its_numbers(each):
     for every in (7, 1000):
         some = train(built(**LONG, xla=False), log_every=every)
         assert numbers(some) == numbers(each)
@@ -324,7 +324,7 @@ def test_train_leaves_the_processs_own_graph_and_random_numbers_alone():
     assert numbers(result) == numbers(trained(**SHORT))
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("epoch", [1, 3])
 def test_the_shortest_runs_train(epoch):
     result = trained(epoch=epoch, size=1, log_every=1)
     assert np.isfinite(list(result.final.values())).all()
@@ -335,11 +335,6 @@ def test_the_shortest_runs_train(epoch):
 def test_results_can_be_compared_and_hashed():
     one, other = trained(**SHORT), replace(trained(**SHORT))
     assert (one != other, len({one, other, one})) == (True, 2)
-
-
-def test_training_that_diverges_raises_floating_point_error():
-    with pytest.raises(FloatingPointError):
-        gan_1d.train(Settings(**SHORT, learning_rate=1e30, r1_gamma=1e30, xla=False))
 
 
 @pytest.mark.parametrize(("network", "value"), [("sampled", np.nan), ("g", np.nan), ("d", -np.inf)])
@@ -362,9 +357,9 @@ def test_train_gives_the_same_numbers_while_functions_run_eagerly(request):
     assert numbers(gan_1d.train(Settings(**SHORT, xla=False))) == numbers(trained(**SHORT))
 
 
-def test_four_threads_train_as_one_does():
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(gan_1d.train, [Settings(**SHORT, xla=False)] * 4))
+def test_two_threads_train_as_one_does():
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(gan_1d.train, [Settings(**SHORT, xla=False)] * 2))
     assert all(numbers(result) == numbers(trained(**SHORT)) for result in results)
 
 
@@ -380,7 +375,9 @@ import gan_1d
 print(gan_1d.train(gan_1d.Settings(epoch=20, size=20, xla=False)).final)
 """
 IMPORT = """
-import os, tensorflow.experimental.numpy
+import os, sys
+sys.modules["keras"] = None  # it takes seconds to load
+import tensorflow.experimental.numpy
 del os.environ["TF_ENABLE_ONEDNN_OPTS"]  # TensorFlow has read it
 before = dict(os.environ)
 import gan_1d

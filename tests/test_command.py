@@ -17,15 +17,14 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, call_main, run_command, trained
+from conftest import ROOT, TINY, call_main, trained
 from matplotlib.figure import Figure
 
 import gan_1d
 from gan_1d import RECIPES, RUN_COLUMNS, Settings, parse_settings, verdict
 
 OUTPUTS = ROOT / "outputs"  # the committed ones
-TINY = shlex.split("--epoch 20 --size 20 --log-every 7 --no-xla --no-plots")
-SAME = {"epoch": 20, "size": 20, "log_every": 7, "animate": True}  # for `trained`, with a film
+SAME = {"epoch": 20, "size": 20, "log_every": 7, "animate": True}  # TINY for `trained`, and a film
 NUMBERS = {"metrics.csv", "samples.npy", "summary.json"}
 PICTURES = {"training.png", "distribution.png"}
 METRICS = "iteration d1_mean d2_mean loss_d loss_g learning_rate_d learning_rate_g w1 ks g_mean "
@@ -113,9 +112,7 @@ def test_the_default_run_leaves_the_files_that_it_names_and_nothing_else(article
     assert names_in(article_run.folder.parent.parent) == {"outputs"}
 
 
-def test_the_default_run_leaves_a_row_a_logged_iteration_and_ten_thousand_samples(
-    article_run,
-):
+def test_the_default_run_leaves_a_row_a_logged_iteration_and_10_000_samples(article_run):
     rows = rows_of(article_run.folder / "metrics.csv")
     assert list(rows[0]) == METRICS.split()
     assert [int(row["iteration"]) for row in rows] == list(range(99, 10_000, 100))
@@ -125,18 +122,8 @@ def test_the_default_run_leaves_a_row_a_logged_iteration_and_ten_thousand_sample
     assert samples.mean() == pytest.approx(float(rows[-1]["g_mean"]), abs=0.05)
 
 
-@pytest.fixture(scope="module")
-def full_run(tmp_path_factory):
-    """Run a short training with all that a run can write; return the run and its folder."""
-    folder = tmp_path_factory.mktemp("full") / "it's here"
-    flags = ["--plots", "--animate", "--tensorboard", "--saved-model", "--print-pairs"]
-    run = call_main(*TINY, *flags, "--output-dir", folder)
-    assert (run.status, run.err) == (0, "")
-    return run, folder
-
-
 def test_written_to_names_everything_films_and_folders_too(full_run):
-    (named,) = re.findall(r"Written to .*: (.*)\n", full_run[0].out)
+    (named,) = re.findall(r"Written to .*: (.*)\n", full_run[0])
     more = {"training.gif", "training.html", "events", "saved_model"}
     assert set(named.split(", ")) == names_in(full_run[1]) == NUMBERS | PICTURES | more
 
@@ -155,7 +142,7 @@ def test_summary_json_holds_the_command_versions_all_settings_and_final_metrics(
 def test_print_pairs_prints_what_the_article_prints(full_run, capsys):
     gan_1d.print_pairs({"iteration": 7}, *np.float32([[[0.1], [0.25]], [[1 / 3], [1]]]))
     assert capsys.readouterr().out == "7\nD1: 0.1 ,D2: 0.33333334\n7\nD1: 0.25 ,D2: 1.0\n"
-    pairs = re.findall(r"(\d+)\nD1: (\S+) ,D2: (\S+)\n", full_run[0].out)
+    pairs = re.findall(r"(\d+)\nD1: (\S+) ,D2: (\S+)\n", full_run[0])
     rows = rows_of(full_run[1] / "metrics.csv")
     assert [pair[0] for pair in pairs] == [row["iteration"] for row in rows for _ in range(20)]
     means = np.float64(pairs).reshape(-1, 20, 3).mean(1)
@@ -257,51 +244,62 @@ def environment(**changed):
     return {name: os.environ[name] for name in os.environ if not name.startswith(ours)} | changed
 
 
-@pytest.mark.parametrize(("line", "changed"), [
+@pytest.mark.parametrize(("line", "encoding"), [
     # TensorFlow 2.16 can't be imported without docstrings
-    (f'"$0" -O{"O" * (tf.__version__ >= "2.21")} -W error "$@"', {"PYTHONIOENCODING": "gbk"}),
-    ('mkdir x && cd x && "$0" -m cProfile -o prof "$@" <&- >&- 2>&- && mv out* ..', {}),
-    ('echo text.usetex: True >matplotlibrc; "$0" "$@" --plots', {"PYTHONIOENCODING": "ascii"}),
-], ids=["-O, -W error, gbk", "cProfile, elsewhere, closed streams", "usetex, ascii"])  # fmt: skip
-def test_a_run_in_odd_surroundings_gives_the_same_numbers(line, changed, tmp_path):
+    (f'"$0" -O{"O" * (tf.__version__ >= "2.21")} -W error "$@" --plots', "ascii"),
+    ('mkdir x && cd x && "$0" -m cProfile -o prof "$@" <&- >&- 2>&- && mv out* ..', "gbk"),
+], ids=["-O, -W error, usetex, ascii", "cProfile, elsewhere, closed streams"])  # fmt: skip
+def test_a_run_in_odd_surroundings_gives_the_same_numbers(line, encoding, tmp_path):
     folder = tmp_path / "out ü大€"
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True")
     words = ["sh", "-c", line, sys.executable, ROOT / "gan_1d.py", *TINY, "--output-dir"]
-    like = {"cwd": tmp_path, "env": environment(**changed), "capture_output": True}
+    like = {"cwd": tmp_path, "env": environment(PYTHONIOENCODING=encoding), "capture_output": True}
     run = subprocess.run([*words, folder.name], check=False, **like)
     assert (run.returncode, run.stderr) == (0, b"")
     assert names_in(folder) == NUMBERS | (PICTURES if "--plots" in line else set())
     assert np.array_equal(np.load(folder / "samples.npy"), trained(**SAME).samples)
 
 
-def test_a_fault_of_matplotlib_costs_no_numbers(tmp_path):
-    run = run_command(*TINY, "--plots", cwd=tmp_path, env=environment(MPLBACKEND="nonsense"))
-    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
-    assert [word for word in ("pictures", "nonsense") if word not in run.stderr] == []
-    assert names_in(tmp_path / "outputs" / "latest") == NUMBERS
-
-
 HOST = """
 import json, os, runpy, sys
-before = dict(os.environ)
-sys.argv = sys.argv[1:]
-try:
-    runpy.run_path(sys.argv[0], run_name="__main__")
-except SystemExit as stop:
-    changed = [name for name in {*before, *os.environ} if before.get(name) != os.environ.get(name)]
-    print(json.dumps([stop.code, sorted(changed), "matplotlib" in sys.modules]))
+own, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
+came_to = []
+for variables, flags in ({}, []), (own, []), ({"MPLBACKEND": "nonsense"}, ["--plots"]):
+    os.environ.update(variables)
+    before = dict(os.environ)
+    sys.argv += flags
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as stop:
+        names = {name for name in {*before, *os.environ} if before.get(name) != os.getenv(name)}
+        came_to.append([stop.code, sorted(names), "matplotlib" in sys.modules])
+print(json.dumps(came_to))
 """
 OWN = {"XLA_FLAGS": "--xla_backend_optimization_level=1", "ONEDNN_MAX_CPU_ISA": "SSE41"}
 OWN |= {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "svg"}
 
 
-@pytest.mark.parametrize(("own", "added"), [
-    ({}, ["ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"]), (OWN, []),
-], ids=["nothing set", "all set"])  # fmt: skip
-def test_in_a_host_process_variables_and_matplotlib_are_left_alone(own, added, tmp_path):
-    words = [sys.executable, "-c", HOST, ROOT / "gan_1d.py", *TINY]
-    like = {"cwd": tmp_path, "capture_output": True, "text": True}
-    run = subprocess.run(words, check=True, env=environment(**own), **like)
-    assert json.loads(run.stdout.splitlines()[-1]) == [0, added, False]
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """Run the command three times in one process; return what it printed, and the folder."""
+    folder = tmp_path_factory.mktemp("host")
+    words = [sys.executable, "-c", HOST, json.dumps(OWN), ROOT / "gan_1d.py", *TINY]
+    like = {"cwd": folder, "check": True, "capture_output": True, "text": True}
+    return subprocess.run(words, env=environment(), **like), folder / "outputs" / "latest"
+
+
+def test_in_a_host_process_variables_and_matplotlib_are_left_alone(host):
+    added = ["ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"]
+    *quiet, broken = json.loads(host[0].stdout.splitlines()[-1])
+    assert quiet == [[0, added, False], [0, [], False]]
+    assert broken[1] == []
+
+
+def test_a_fault_of_matplotlib_costs_no_numbers(host):
+    assert json.loads(host[0].stdout.splitlines()[-1])[2][0] == 1
+    assert host[0].stderr.count("\n") == 1
+    assert [word for word in ("pictures", "nonsense") if word not in host[0].stderr] == []
+    assert names_in(host[1]) == NUMBERS
 
 
 def assert_committed(ours, path, part=False):

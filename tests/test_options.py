@@ -12,7 +12,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, built
+from conftest import ROOT, built, train
 from oracle import is_drawn_from, largest_gap, quantiles
 
 import gan_1d
@@ -24,11 +24,6 @@ ODD |= {"output_scale": 9.0, "learning_rate": 0.1, "learning_rate_g": 0.04, "dec
 ODD |= {"init": "glorot_uniform", "log_every": 1}
 AVERAGED = {"epoch": 6, "size": 20, "ema_decay": 0.9, "learning_rate": 0.1, "log_every": 1}
 AVERAGED |= {"optimizer": "sgd", "r1_gamma": 2.0}
-
-
-def train(gan, **changes):
-    with gan.session() as sess:
-        return Run(gan, sess, replace(gan.settings, **changes)).train([])
 
 
 @pytest.fixture(scope="module")
