@@ -270,30 +270,30 @@ def numbers(result):
 
 
 @pytest.fixture(scope="module")
-def each():
-    """Train with each iteration logged."""
-    return train(built(**LONG, xla=False), log_every=1)
+def fifths():
+    """Train with each fifth iteration logged."""
+    return train(built(**LONG, xla=False), log_every=5)
 
 
-def test_train_takes_the_steps_of_the_articles_own_loop(each):
+def test_train_takes_the_steps_of_the_articles_own_loop(fifths):
     gan = built(**LONG, xla=False)
     blocks = [gan_1d.draw_block(gan.settings, block, gan.block_length) for block in range(3)]
     x, z = (np.concatenate(batches)[:230] for batches in zip(*blocks, strict=True))
     with gan.session() as sess:
         sess.run(gan.init)
-        seen = by_single_ops(gan, sess, x, z)
+        seen = by_single_ops(gan, sess, x, z)[4::5]
         weights = sess.run(gan.theta_g + gan.theta_d)
-    logged = [list(row.values())[1:5] for row in each.history]  # D's means, the objectives
+    logged = [list(row.values())[1:5] for row in fifths.history]  # D's means, the objectives
     assert np.allclose(logged, [[value.mean() for value in values] for values in seen], atol=1e-5)
-    assert largest_gap(each.weights.values(), weights) < 1e-5
+    assert largest_gap(fifths.weights.values(), weights) < 1e-5
 
 
-def test_how_often_a_run_is_logged_does_not_change_its_numbers(each):
-    for every in (7, 1000):
+def test_how_often_a_run_is_logged_does_not_change_its_numbers(fifths):
+    for every in (15, 1000):
         some = train(built(**LONG, xla=False), log_every=every)
-        assert numbers(some) == numbers(each)
+        assert numbers(some) == numbers(fifths)
         logged = sorted({*range(every - 1, 230, every), 229})
-        assert some.history == [each.history[iteration] for iteration in logged]
+        assert some.history == [fifths.history[iteration // 5] for iteration in logged]
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process_too(article_run):
@@ -324,12 +324,10 @@ def test_train_leaves_the_processs_own_graph_and_random_numbers_alone():
     assert numbers(result) == numbers(trained(**SHORT))
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
-def test_the_shortest_runs_train(epoch):
-    result = trained(epoch=epoch, size=1, log_every=1)
+def test_the_shortest_run_trains():
+    result = trained(epoch=1, size=1)
     assert np.isfinite(list(result.final.values())).all()
-    rates = [row["learning_rate_g"] for row in result.history]
-    assert rates == pytest.approx([0.01 * 0.95**step for step in range(epoch)])
+    assert [row["learning_rate_g"] for row in result.history] == pytest.approx([0.01])
 
 
 def test_results_can_be_compared_and_hashed():
@@ -355,12 +353,6 @@ def test_train_gives_the_same_numbers_while_functions_run_eagerly(request):
     request.addfinalizer(functools.partial(tf.config.run_functions_eagerly, False))
     tf.config.run_functions_eagerly(True)
     assert numbers(gan_1d.train(Settings(**SHORT, xla=False))) == numbers(trained(**SHORT))
-
-
-def test_two_threads_train_as_one_does():
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(gan_1d.train, [Settings(**SHORT, xla=False)] * 2))
-    assert all(numbers(result) == numbers(trained(**SHORT)) for result in results)
 
 
 def test_the_command_can_be_called_in_a_thread(tmp_path):
