@@ -402,7 +402,6 @@ class GAN:
         rates = self.optimizer_d.rate(steps_ago=1), self.optimizer_g.rate()
         return discriminator1.frac, discriminator2.frac, *losses, *rates
 
-    @partial(tf.autograph.to_graph, recursive=False)  # turns `for` and `if` into ops of the graph
     def main_loop(self, x: Tensor, z: Tensor, start: Tensor, stop: Tensor) -> tuple[Tensor, ...]:
         """Train for the iterations start to stop - 1 of a block, as the article's loop does.
 
@@ -432,6 +431,10 @@ class GAN:
                 # (3) Train G: maximise log D(G(z)), on noise of its own
                 self.train_generator(z[i, -1])
         return seen
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # AutoGraph's own, with Python 3.13
+        main_loop = tf.autograph.to_graph(main_loop, recursive=False)  # makes ops of `for` and `if`
 
     def build_loop(self) -> None:
         """Build the op that runs many iterations in one call, compiled to machine code by XLA.
@@ -665,10 +668,8 @@ def evaluate(run: Run) -> Result:
     final = distance_to_target(grid[1], settings)
     for name, judged in (("d1", real_data), ("d2", samples)):
         D = in_parts(run, gan.D1, gan.x_node, judged)
-        for statistic, value in (("mean", D.mean()), ("min", D.min()), ("max", D.max())):
-            final[f"{name}_{statistic}"] = float(value)
-    _, x, _ = density(settings)
-    both = np.append(x, samples)
+        final |= {f"{name}_{of}": float(getattr(D, of)()) for of in ("mean", "min", "max")}
+    both = np.append(density(settings)[1], samples)
     x = np.linspace(both.min(), both.max(), 401)[:, None]
     curve = np.hstack([x, run.sess.run(gan.D1, {gan.x_node: x})]).T
     weights = run.sess.run(gan.theta_sampled + gan.theta_d)
@@ -1083,8 +1084,7 @@ def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None
 
 def log_event(writer: tf.summary.FileWriter, row: dict[str, float], *_: np.ndarray) -> None:
     """Write a logged iteration for TensorBoard."""
-    names = [name for name in row if name != "iteration"]
-    values = [tf.Summary.Value(tag=name, simple_value=row[name]) for name in names]
+    values = [tf.Summary.Value(tag=k, simple_value=v) for k, v in row.items() if k != "iteration"]
     writer.add_summary(tf.Summary(value=values), row["iteration"])
     writer.flush()
 
