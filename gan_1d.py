@@ -11,7 +11,7 @@ tell real numbers from generated ones, and G to fool D. In the end, D(x) and D(G
 
 Read from "settings" on: "data", "networks", "objectives and optimizers" and "the graph" are the
 article's script, part by part; `GAN.main_loop` is its loop, and "a training run" feeds it. Stop
-there: the rest measures, draws and saves what came out. "The article" is a Chinese tutorial based
+there: the rest repeats, measures, draws and saves it. "The article" is a Chinese tutorial based
 on Eric Jang's 1-D GAN tutorial of 2016; "the paper" is Goodfellow et al. 2014, arXiv 1406.2661.
 """
 
@@ -45,14 +45,14 @@ import numpy as np
 
 @contextlib.contextmanager
 def quick_and_quiet() -> Iterator[None]:
-    """Have the command import TensorFlow a second faster, without its remarks on the machine."""
+    """Have the command import TensorFlow a second faster, without its remarks about the machine."""
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # a standard stream is closed: its number must not become that of another file
     stderr = os.dup(2)
     os.dup2(null, 2)
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # see `set_library_flags`
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # see `train`
     sys.modules.setdefault("keras", None)  # so that TensorFlow does not load it
     gc.disable()
     try:
@@ -92,24 +92,24 @@ class Settings:
     epoch: int = setting(10_000, "iterations: D's steps, then one of G's", min=1, max=10**9)
     size: int = setting(200, "samples in a batch", min=1, max=5 * 10**6)
     hidden_size: int = setting(6, "units in each hidden layer", min=1, max=1024)
-    hidden_size_g: int | None = setting(None, "those of G, if different", min=1, max=1024)
+    hidden_size_g: int | None = setting(None, "those of G's layers, if different", min=1, max=1024)
     d_steps: int = setting(2, "discriminator steps in an iteration", min=1, max=1000)
     low: float = setting(-1.0, "lower end of the uniform noise", min=-1e30, max=1e30)
     high: float = setting(1.0, "upper end of the uniform noise", min=-1e30, max=1e30)
     noise: str = setting("uniform", "random or evenly spaced noise", ("uniform", "stratified"))
     mu: float = setting(-1.0, "mean of the real data", min=-1e30, max=1e30)
     sigma: float = setting(1.0, "standard deviation of the real data", min=1e-30, max=1e30)
-    output_scale: float = setting(5.0, "G's output ends at plus, minus this", min=1e-30, max=1e31)
+    output_scale: float = setting(5.0, "bound of G's output, plus or minus", min=1e-30, max=1e31)
     init: str = setting("normal", "initial weights", ("normal", "glorot_uniform", "fan_in"))
     optimizer: str = setting("momentum", "of both networks", ("momentum", "sgd", "adam"))
     learning_rate: float = setting(0.01, "initial learning rate", min=1e-30, max=1e30)
     learning_rate_g: float | None = setting(None, "that of G, if different", min=1e-30, max=1e30)
     momentum: float = setting(0.6, "momentum, for --optimizer momentum", min=0, max=0.999999)
     beta1: float = setting(0.9, "Adam's decay rate of the mean gradient", min=0, max=0.999999)
-    decay_rate: float = setting(0.95, "rates' factor per epoch // 4 steps", min=1e-6, max=1)
+    decay_rate: float = setting(0.95, "rates' factor, every epoch // 4 steps", min=1e-6, max=1)
     pretrain: int = setting(0, "iterations of D alone, before the others", min=0, max=10**9)
     r1_gamma: float = setting(0.0, "weight of the R1 penalty on D's slope", min=0, max=1e30)
-    ema_decay: float = setting(0.0, "decay of G's average; 0: no average", min=0, max=0.999999)
+    ema_decay: float = setting(0.0, "decay of G's average weights; 0: none", min=0, max=0.999999)
     seed: int = setting(0, "seed of all random draws", min=0, max=2**32 - 1)
     runs: int = setting(1, "seeds to train, from --seed up, and compare", min=1, max=10**6)
     log_every: int = setting(100, "iterations between printed lines", min=1, max=10**9)
@@ -120,9 +120,9 @@ class Settings:
     tensorboard: bool = setting(False, "also write TensorBoard events, as it trains")
     saved_model: bool = setting(False, "also write both networks as a TensorFlow SavedModel")
     print_pairs: bool = setting(False, "print what the article prints: each sample's D1 and D2")
-    jobs: int = setting(0, "with --runs: seeds at once; 0: one a core", min=0, max=1024)
+    jobs: int = setting(0, "with --runs: seeds at once; 0: one per core", min=0, max=1024)
     checkpoint_every: int = setting(2_500, "iterations between checkpoints", min=1, max=10**9)
-    output_dir: str = setting("outputs/latest", "results' folder: new, empty or the program's own")
+    output_dir: str = setting("outputs/latest", "for results: new, empty or an earlier run's")
     overwrite: bool = setting(False, "replace the unfinished run in --output-dir")
 
     def __post_init__(self) -> None:
@@ -132,7 +132,7 @@ class Settings:
 # ------------------------------------------------------------------------------------------- data
 @dataclasses.dataclass
 class GenDataLoader:
-    """The generator's noise: uniform draws, or "stratified", even spaces plus jitter up to 0.01."""
+    """The generator's noise: uniform, or "stratified": evenly spaced, with jitter up to 0.01."""
 
     size: int = 200
     low: float = -1
@@ -173,10 +173,10 @@ def data_loaders(settings: Settings, size: int, rng: Any) -> tuple[RealDataLoade
 
 # --------------------------------------------------------------------------------------- networks
 def weight_variable(shape: list, name: str, init="normal", seed=None, number=0) -> tf.Variable:
-    """Get or create the weights `name`, float32, (inputs, outputs), from a seed and their number.
+    """Get or create the weights `name`, float32, (inputs, outputs), from a seed and a number.
 
-    The article does not show its own. "normal", with standard deviation 1, is from the tutorial it
-    is based on, "glorot_uniform" from Glorot and Bengio 2010, equation 16, "fan_in" from PyTorch's
+    The article calls it but does not show it. "normal", with standard deviation 1, is from Jang's
+    tutorial, "glorot_uniform" from Glorot and Bengio 2010, equation 16, "fan_in" from PyTorch's
     linear layers, biases included.
     """
     initializer = drawn(init, *shape, seed, number)
@@ -194,7 +194,7 @@ def bias_variable(
 
 
 def drawn(init: str, inputs: int, outputs: int, seed: Any, number: int) -> Callable:
-    """Return an initializer; without a seed, its values differ each time."""
+    """Return an initializer; without a seed, each one draws different values."""
     key = np.random.default_rng().integers(2**32, size=2) if seed is None else [seed, number]
     if init == "normal":
         return partial(tf.random.stateless_normal, seed=key)
@@ -270,7 +270,7 @@ def objective_g(discriminator2: Discriminator) -> Tensor:
 
 
 class Optimizer:
-    """One network's optimizer; its learning rate falls as the network's own steps are counted."""
+    """One network's optimizer; its learning rate falls with the number of its own steps."""
 
     def __init__(self, var_list: list[tf.Variable], learning_rate: float, settings: Settings):
         self.var_list = var_list
@@ -314,7 +314,7 @@ class GAN:
     | theta_g, theta_d | 6 variables each | weight1, bias1, ..., weight3, bias3 |
     | train_op_d, train_op_g | | take a step of D, a step of G |
     | sampled, theta_sampled | as G, theta_g | G; with `ema_decay`, G with averaged weights |
-    | init, seed_node | | set all variables to their initial values, which depend on the seed |
+    | init, seed_node | | set all variables to their initial values; the seed to draw them |
     """
 
     def __init__(self, settings: Settings | None = None):
@@ -373,7 +373,7 @@ class GAN:
             self.train_op_g = self.train_generator(self.z_node)
 
     def train_discriminator(self, x: Tensor, z: Tensor) -> tf.Operation:
-        """Build D's step on real data x and noise z: maximise loss_d, less any R1 penalty."""
+        """Build D's step on x and z, by nets that share all variables: maximise loss_d, less R1."""
         discriminator1 = self.discriminate(x)
         discriminator2 = self.discriminate(self.generate(z).frac)
         cost_d = 1 - objective_d(discriminator1, discriminator2)  # the article's, to minimise
@@ -414,9 +414,9 @@ class GAN:
                 gen_data = gen_data_load.next_batch()
                 sess.run([train_op_g, loss_g], {z_node: gen_data})
 
-        Here the loop is itself an op, whose steps run in the order written. XLA would recompile a
-        loop from start to stop for each pair, so it covers the whole block and skips the rest. x is
-        (block, d_steps, size, 1), z (block, d_steps + 1, size, 1). Returns `look` at stop - 1.
+        Here the loop is itself an op; its steps run in the order written. XLA would recompile a
+        loop for each new start and stop, so this one goes through the whole block and skips what is
+        outside. x is (block, d_steps, size, 1), z (block, d_steps + 1, size, 1). Returns `look`.
         """
         nothing = tf.zeros_like(x[0, 0])
         seen = nothing, nothing, 0.0, 0.0, 0.0, 0.0  # AutoGraph wants a value from before the loop
@@ -442,7 +442,7 @@ class GAN:
         A training step takes microseconds, a `Session.run` call a good part of a millisecond.
         """
         d_steps, size = self.settings.d_steps, self.settings.size
-        # Feed the batches of 100 iterations at once, or of fewer, to stay below 16 MB
+        # Feed the batches of 100 iterations at once, or of as many as 16 MB hold: at least of one
         most = 2**24 // (4 * size * (2 * d_steps + 1))
         block = self.block_length = max(1, min(100, most))
         self.x_block = tf.placeholder(tf.float32, (block, d_steps, size, 1), "x_block")
@@ -465,7 +465,7 @@ class GAN:
 
 # --------------------------------------------------------------------------------- a training run
 def draw_block(settings: Settings, block: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw x, (count, d_steps, size, 1), and z, (count, d_steps + 1, size, 1): always the same."""
+    """Draw x, (count, d_steps, size, 1), and z, (count, d_steps + 1, size, 1), from the seed."""
     rng = np.random.default_rng([settings.seed, block])
     real_data_load, gen_data_load = data_loaders(settings, settings.size, rng)
     x = real_data_load.next_batch(count, settings.d_steps)
@@ -482,7 +482,7 @@ class Run:
     folder: Folder | None = None  # where checkpoints are saved, if anywhere
     iteration: int = 0  # the next one
     history: list[dict] = dataclasses.field(default_factory=list)  # the rows of metrics.csv
-    frames: list[dict] = dataclasses.field(default_factory=list)  # the pictures of the film
+    frames: list[dict] = dataclasses.field(default_factory=list)  # what the film shows
 
     def __post_init__(self) -> None:
         self.sess.run(self.gan.init, {self.gan.seed_node: self.settings.seed})
@@ -499,7 +499,7 @@ class Run:
             if block != in_hand:
                 x, z = draw_block(settings, block, gan.block_length)
                 in_hand = block
-            # A call ends at the next multiple of each of these, or with the last iteration
+            # A call ends at the first multiple of any of these, or with the last iteration
             due = gan.block_length, settings.log_every, settings.checkpoint_every
             end = min(settings.epoch, *((i // every + 1) * every for every in due))
             stop = start + end - i
@@ -594,12 +594,12 @@ QUANTILES = (5, 25, 50, 75, 95)  # those of G that are logged, in percent
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """The outcome of a run. Its G is `GAN.sampled`, which has averaged weights with `ema_decay`."""
+    """The outcome of a run. Its G is `GAN.sampled`, except in the history's d2_mean and loss_g."""
 
     settings: Settings
     final: dict[str, float]  # the metrics after the last iteration, by name
     history: list[dict]  # those of each logged iteration: the rows of metrics.csv
-    frames: list[dict]  # the pictures of the film
+    frames: list[dict]  # what each picture of the film shows
     samples: np.ndarray  # G's numbers, float32, (SAMPLES, 1)
     real: np.ndarray  # a batch of real data, float32, (size, 1)
     grid: np.ndarray  # z, rising, and G(z), (2, GRID)
@@ -638,7 +638,7 @@ def in_parts(run: Run, tensor: Tensor, node: Tensor, values: np.ndarray) -> np.n
 
 
 def map_noise(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Return evenly spaced quantiles of the noise, and G's outputs for them, (GRID, 1) each."""
+    """Return evenly spaced z from low to high, and G's outputs for them, (GRID, 1) each."""
     low, high = run.settings.low, run.settings.high
     z = low + (high - low) * ((np.arange(GRID)[:, None] + 0.5) / GRID)
     return z, in_parts(run, run.gan.sampled, run.gan.z_node, z)
@@ -653,7 +653,7 @@ def measure(run: Run, seen: tuple) -> dict[str, float]:
     _, G = map_noise(run)
     if not np.isfinite([*row.values(), G.sum()]).all():
         where = f"iteration {row['iteration']} with seed {run.settings.seed}"
-        raise FloatingPointError(f"NaN or infinity at {where}: this training diverges")
+        raise FloatingPointError(f"NaN or infinity at {where}: the training diverges")
     return row | distance_to_target(G, run.settings)
 
 
@@ -699,7 +699,7 @@ TARGETS = ("N(-1, 1)", "N(0, 1)", "N(-1, 0.5)", "N(3, 0.5)", "N(0, 2)", "N(-1, 2
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
-    """Return the KS that 95% of real batches stay below (Kolmogorov), a typical W1 (measured)."""
+    """Return the KS that 95% of real batches stay below (Kolmogorov), and a typical W1."""
     return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
 
 
@@ -829,7 +829,7 @@ def draw_distribution(figure: Any, result: Result) -> None:
     axes["d"].plot(*result.curve, "C3", label="D(x)")
     axes["d"].axhline(0.5, **DASHED)
     axes["d"].set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
-    ideal = target.quantiles(GRID + 1)
+    ideal = target.quantiles(2 * GRID)[::2]  # at the levels of the GRID values of z
     axes["map"].plot(result.grid[0], ideal, **DASHED, label="ideal, or its mirror image")
     axes["map"].plot(*result.grid, label="G(z)")
     axes["map"].set(xlabel="z", title="How G maps the noise")
@@ -874,12 +874,12 @@ def draw_film(figure: Any, result: Result) -> Any:
         curve.set_ydata(frame["D"])
         axes.set_title(frame["title"], fontsize="medium")
 
-    return FuncAnimation(figure, show, frames, init_func=list)
+    return FuncAnimation(figure, show, frames, init_func=list)  # which does nothing
 
 
 # --------------------------------------------------------------------------------- a run's folder
 class Folder:
-    """The results of a run and, in `checkpoints` while it is unfinished, what continues it.
+    """The results of a run and, while it is unfinished, `checkpoints`, from which to continue.
 
     A run writes to a folder that is new, empty or made by this program, which marks it with
     gan_1d.json. There, FILES and FOLDERS are the program's own; the rest is left alone. Raises
@@ -893,16 +893,16 @@ class Folder:
     def __init__(self, settings: Settings):
         self.path = Path(settings.output_dir)
         self.checkpoints = self.path / "checkpoints"
-        self.progress = self.checkpoints / "progress.json"  # there is a run to be continued
+        self.progress = self.checkpoints / "progress.json"  # exists if there is a run to continue
         self.written = set()
         mark = self.path / "gan_1d.json"
         self.path.mkdir(parents=True, exist_ok=True)
-        if os.listdir(self.path) and not mark.is_file():
+        if os.listdir(self.path) and not mark.is_file():  # (1) refuse what is not ours
             raise FileExistsError(f"{self.path} is neither empty nor made by this program")
         for path in (mark, *(self.path / name for name in self.FOLDERS)):
             if path.is_symlink():
                 raise FileExistsError(f"{path} is a link, which this program did not make")
-        self.mark = open(mark, "a+")  # noqa: SIM115
+        self.mark = open(mark, "a+")  # noqa: SIM115  # (2) lock it
         try:
             import fcntl
 
@@ -913,14 +913,14 @@ class Folder:
             pass  # Windows; a file system without locks
         names = list(vars(settings))
         new = {name: getattr(settings, name) for name in names[: names.index("plots")]}
-        if self.progress.exists() and not settings.overwrite:
+        if self.progress.exists() and not settings.overwrite:  # (3) continue, if it is this run
             self.mark.seek(0)
             old = json.load(self.mark)
             other = [flag(name) for name in new if old.get(name) != new[name]]
             if other:
                 why = f"has an unfinished run with another {', '.join(other)} (see gan_1d.json)"
                 raise FileExistsError(f"{self.path} {why}: continue it, or add --overwrite")
-        else:
+        else:  # (4) or begin
             self.discard()
             self.mark.truncate(0)
             self.mark.write(json.dumps(new, indent=1))
@@ -1019,7 +1019,7 @@ def allowed(field: dataclasses.Field) -> str:
 
 
 def check_settings(settings: Settings) -> None:
-    """Make each setting Python's own kind of value; raise ValueError for what is not allowed."""
+    """Make each setting a plain Python value; raise ValueError for what is not allowed."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value is None and field.default is None:
@@ -1037,7 +1037,7 @@ def check_settings(settings: Settings) -> None:
         (s.seed + s.runs <= 2**32, f"--runs {s.runs}: must be at most 2**32 - --seed"),
         (s.plots or not s.animate, "--animate: must be used without --no-plots"),
         (s.runs == 1 or not only_one, "--animate, --tensorboard, --saved-model: not with --runs"),
-        (not set("*?[") & set(s.output_dir), f"--output-dir {s.output_dir}: must be without *?["),
+        (not set("*?[") & set(s.output_dir), f"--output-dir {s.output_dir}: can't contain *?["),
     ):
         if not good:
             raise ValueError(must)
@@ -1077,7 +1077,7 @@ def print_line(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
 
 
 def print_pairs(row: dict[str, float], D1_: np.ndarray, D2_: np.ndarray) -> None:
-    """Print a logged iteration as the article does: for each sample its number, then a pair."""
+    """Print a logged iteration as the article does: for each sample the iteration, D1 and D2."""
     for d1, d2 in zip(D1_[:, 0], D2_[:, 0], strict=True):
         print(f"{row['iteration']}\nD1: {d1!s} ,D2: {d2!s}")
 
@@ -1185,7 +1185,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         problem, status = "stopped; the same command, without --overwrite, continues", 130
     except (OSError, ArithmeticError, MemoryError, tf.errors.OpError) as error:
-        problem = f"error: {error or type(error).__name__}"
+        problem = f"error: {str(error) or type(error).__name__}"
         status = 2 if isinstance(error, FileExistsError) else 1
         if isinstance(error, FloatingPointError):
             folder.discard()  # a run that diverged is not an unfinished run
