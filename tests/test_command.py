@@ -180,6 +180,14 @@ def test_a_narrow_target_is_drawn_up_to_its_peak():
         assert line.axes.get_ylim()[1] > max(line.get_ydata())
 
 
+def test_the_ideal_map_gives_each_z_the_number_below_which_as_large_a_share_of_the_target_lies():
+    figure = drawn(gan_1d.draw_distribution, trained(**SAME))[0]
+    (line,) = [line for line in figure.axes[-1].lines if "ideal" in line.get_label()]
+    z, ideal = line.get_data()
+    shares = [(1 + math.erf((x + 1) / math.sqrt(2))) / 2 for x in ideal]  # of N(-1, 1)
+    assert np.allclose(shares, (z + 1) / 2, atol=1e-9)
+
+
 def test_the_film_has_at_most_64_frames_and_ends_with_the_last_one():
     for logged, shown in ((3, 3), (64, 64), (65, 33), (1000, 63)):
         frames = [trained(**SAME).frames[0] | {"iteration": k} for k in range(logged)]
