@@ -1018,26 +1018,26 @@ def allowed(field: dataclasses.Field) -> str:
     return KINDS[kind][1] + (f" from {low} to {high}" if high else "")
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(s: Settings) -> None:
     """Make each setting a plain Python value; raise ValueError for what is not allowed."""
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
+    for field in dataclasses.fields(s):
+        value = getattr(s, field.name)
         if value is None and field.default is None:
             continue
         kind, choices, low, high = field.metadata["limits"]
         good = isinstance(value, KINDS[kind][0]) and (kind is bool or not isinstance(value, bool))
         if not good or (choices and value not in choices) or (high and not low <= value <= high):
             raise ValueError(f"{flag(field.name)} {value!r:.60}: must be {allowed(field)}")
-        object.__setattr__(settings, field.name, kind(value))
-    s = settings
+        object.__setattr__(s, field.name, kind(value))
     only_one = s.animate or s.tensorboard or s.saved_model
+    folder = Path(s.output_dir).as_posix()  # TensorFlow takes some characters for patterns
     for good, must in (
         (s.low < s.high, f"--low {s.low:g}: must be below --high, {s.high:g}"),
         (s.sigma >= 1e-6 * abs(s.mu), f"--sigma {s.sigma:g}: must be at least 1e-6 of |--mu|"),
         (s.seed + s.runs <= 2**32, f"--runs {s.runs}: must be at most 2**32 - --seed"),
         (s.plots or not s.animate, "--animate: must be used without --no-plots"),
         (s.runs == 1 or not only_one, "--animate, --tensorboard, --saved-model: not with --runs"),
-        (not set("*?[") & set(s.output_dir), f"--output-dir {s.output_dir}: can't contain *?["),
+        (not set("*?[\\") & set(folder), f"--output-dir {folder}: must be without *, ?, [ and \\"),
     ):
         if not good:
             raise ValueError(must)
@@ -1186,7 +1186,7 @@ def main(argv: list[str] | None = None) -> int:
         problem, status = "stopped; the same command, without --overwrite, continues", 130
     except (OSError, ArithmeticError, MemoryError, tf.errors.OpError) as error:
         problem = f"error: {str(error) or type(error).__name__}"
-        status = 2 if isinstance(error, FileExistsError) else 1
+        status = 2 if isinstance(error, FileExistsError | NotADirectoryError) else 1
         if isinstance(error, FloatingPointError):
             folder.discard()  # a run that diverged is not an unfinished run
     if problem:

@@ -68,12 +68,12 @@ def test_a_recipe_stands_for_its_settings_and_flags_beside_it_win():
     "--optimizer rmsprop ... momentum, sgd, adam", "--seed -1 ... from 0 to 4294967295",
     "--low 2 ... below --high", "--animate --no-plots ... without", "--siz 3 ...",
     "--saved-model --runs 2 ... not with", "--recipe best ... article recommended",
-    "'--init=a\nb' ... normal, glorot_uniform, fan_in",
+    "'--init=a\nb' ... normal, glorot_uniform, fan_in", "--output-dir 'a\\b' ... *, ?, [",
 ])  # fmt: skip
 def test_a_bad_command_line_is_refused_in_one_line_and_writes_nothing(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given, named = (shlex.split(part) for part in words.split("..."))
-    run = call_main(*given, "--output-dir", "new/folder")
+    run = call_main("--output-dir", "new/folder", *given)
     assert (run.status, run.out, run.err.count("\n")) == (2, "", 1)
     named += " ".join(given).replace("=", " ").replace("runs 2", "runs").split()
     assert [word for word in named if word not in run.err] == []
