@@ -415,8 +415,8 @@ class GAN:
                 sess.run([train_op_g, loss_g], {z_node: gen_data})
 
         Here the loop is itself an op; its steps run in the order written. XLA would recompile a
-        loop for each new start and stop, so this one goes through the whole block and skips what is
-        outside. x is (block, d_steps, size, 1), z (block, d_steps + 1, size, 1). Returns `look`.
+        loop for each new start and stop, so this one covers the block and skips the rest. x is
+        (block, d_steps, size, 1), z (block, d_steps + 1, size, 1). Returns `look` at stop - 1.
         """
         nothing = tf.zeros_like(x[0, 0])
         seen = nothing, nothing, 0.0, 0.0, 0.0, 0.0  # AutoGraph wants a value from before the loop
@@ -699,7 +699,7 @@ TARGETS = ("N(-1, 1)", "N(0, 1)", "N(-1, 0.5)", "N(3, 0.5)", "N(0, 2)", "N(-1, 2
 
 
 def yardstick(settings: Settings) -> tuple[float, float]:
-    """Return the KS that 95% of real batches stay below (Kolmogorov), and a typical W1."""
+    """Return the KS that bounds 95% of real batches (Kolmogorov), and a typical W1 (measured)."""
     return 1.358 / math.sqrt(settings.size), 1.17 * settings.sigma / math.sqrt(settings.size)
 
 

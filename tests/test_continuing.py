@@ -89,8 +89,7 @@ def assert_continues(folder, flags, whole):
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """Return the folder of a run that nothing interrupted."""
-    make = functools.partial(call_main, *LONG, "--output-dir")
-    return once(tmp_path_factory, "whole", make)[0]
+    return once(tmp_path_factory, "whole", functools.partial(call_main, *LONG, "--output-dir"))[0]
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +184,7 @@ def test_a_second_run_in_the_same_folder_at_the_same_time_is_refused(killed):
 
 
 @pytest.mark.parametrize("kind", [
-    "other files", "a file", "checkpoints", "events", "saved_model", "gan_1d.json",
+    "other files", "a file", "below a file", "checkpoints", "events", "saved_model", "gan_1d.json",
 ])  # fmt: skip
 def test_a_strangers_folder_or_file_or_link_is_refused_and_left_alone(kind, tmp_path):
     folder, mine = tmp_path / "run", tmp_path / "mine"
@@ -193,8 +192,9 @@ def test_a_strangers_folder_or_file_or_link_is_refused_and_left_alone(kind, tmp_
     (mine / "progress.json").write_text("{}")
     if kind == "other files":
         shutil.copytree(mine, folder)
-    elif kind == "a file":
+    elif "a file" in kind:
         folder.write_text("mine")
+        folder /= kind.partition("below")[1]
     else:  # the name of a link in a folder of the program's
         folder.mkdir()
         if kind != "gan_1d.json":
