@@ -540,8 +540,9 @@ def train(settings: Settings | None = None, log: Callable | None = None) -> Resu
     """Train a GAN and evaluate it. Raises FloatingPointError if the training diverges.
 
     At each logged iteration, `log` is called with a row of the history and the batch's D1 and D2.
-    With TensorFlow 2.21, both recipes give the same weights on every x86-64 processor with AVX2;
-    the same samples too, if TF_ENABLE_ONEDNN_OPTS is 0 before TensorFlow is imported.
+    With TensorFlow 2.21, both recipes give the same weights on every x86-64 processor with AVX2, if
+    TensorFlow has computed nothing before in this process; the same samples too, if
+    TF_ENABLE_ONEDNN_OPTS is 0 before TensorFlow is imported.
     """
     gan = GAN(settings)
     with gan.session() as sess:

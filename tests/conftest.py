@@ -22,7 +22,9 @@ TINY = shlex.split("--epoch 20 --size 20 --log-every 7 --no-xla --no-plots")
 ALL = [*TINY, *shlex.split("--plots --animate --tensorboard --saved-model --print-pairs")]
 gc.disable()  # TensorFlow is imported a second faster
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as the command sets it for itself
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # as the command sets it for itself
+for name in ("XLA_FLAGS", "ONEDNN_MAX_CPU_ISA"):  # a developer's own would change the numbers
+    os.environ.pop(name, None)
 sys.modules.setdefault("keras", None)  # nor does the command load it, which takes seconds
 
 
@@ -36,7 +38,10 @@ def pytest_cmdline_main(config):
 
 
 def pytest_collection_finish():
-    """Spare the garbage collector what is loaded by now, TensorFlow above all."""
+    """Before any test computes, set what `session` sets; spare the collector what is loaded."""
+    import gan_1d
+
+    gan_1d.set_library_flags()  # else the first test to compute would decide the others' numbers
     gc.freeze()
     gc.enable()
 
