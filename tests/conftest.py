@@ -1,8 +1,8 @@
 """Let the tests import gan_1d.py from the folder above; helpers that more than one file uses."""
 
+import collections
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import gc
 import io
@@ -12,14 +12,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = shlex.split("--epoch 20 --size 20 --log-every 7 --no-xla --no-plots")
 ALL = [*TINY, *shlex.split("--plots --animate --tensorboard --saved-model --print-pairs")]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: /proc, or a pipe's size")
 gc.disable()  # TensorFlow is imported a second faster
 sys.path.insert(0, str(ROOT))
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # as the command sets it for itself
@@ -50,11 +51,20 @@ def once(tmp_path_factory, name, make):
     """Have `make` make a folder, once for all processes; return its path and what `make` gives."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with open(f"{folder}.json", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            lock.write(json.dumps(make(folder)))
-    return folder, json.loads(Path(lock.name).read_text())
+    told = Path(f"{folder}.json")
+    try:
+        os.close(os.open(f"{folder}.lock", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        while not told.exists():  # another process makes it
+            time.sleep(0.1)
+    else:
+        came_to = None
+        try:
+            came_to = make(folder)
+        finally:
+            Path(f"{told}.part").write_text(json.dumps(came_to), encoding="utf-8")
+            os.replace(f"{told}.part", told)
+    return folder, json.loads(told.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -106,16 +116,12 @@ def train(gan, *logs, **changes):
     import gan_1d
 
     with gan.session() as sess:
-        settings = dataclasses.replace(gan.settings, **changes)
-        return gan_1d.Run(gan, sess, settings).train(logs)
+        run = gan_1d.Run(gan, sess, dataclasses.replace(gan.settings, **changes))
+        run.start()
+        return run.train(logs)
 
 
-class Finished(NamedTuple):
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
+Finished = collections.namedtuple("Finished", "status out err")
 
 
 def call_main(*arguments):

@@ -115,9 +115,9 @@ class Momentum:
         self.learning_rate, self.momentum, self.decay_rate = learning_rate, momentum, decay_rate
         self.velocity = [np.zeros_like(value) for value in theta]
 
-    def rate(self, steps_ago=0):
-        """Return the rate of the next step, or of one that was taken."""
-        return self.learning_rate * self.decay_rate ** ((self.steps - steps_ago) // self.interval)
+    def rate(self):
+        """Return the rate of the next step."""
+        return self.learning_rate * self.decay_rate ** (self.steps // self.interval)
 
     def step(self, gradients):
         """Take one step."""
@@ -126,24 +126,6 @@ class Momentum:
             velocity *= self.momentum
             velocity += gradient
             value -= rate * velocity
-        self.steps += 1
-
-
-class Adam(Momentum):
-    """Adam (Kingma and Ba 2015, algorithm 1), its rate falling as above."""
-
-    def __init__(self, theta, epoch, learning_rate=0.01, beta1=0.9, decay_rate=0.95):
-        super().__init__(theta, epoch, learning_rate, beta1, decay_rate)
-        self.square = [np.zeros_like(value) for value in theta]
-
-    def step(self, gradients):
-        """Take one step."""
-        rate, beta1, t = self.rate(), self.momentum, self.steps + 1
-        for k, gradient in enumerate(gradients):
-            self.velocity[k] = beta1 * self.velocity[k] + (1 - beta1) * gradient
-            self.square[k] = 0.999 * self.square[k] + 0.001 * gradient**2
-            mean, square = self.velocity[k] / (1 - beta1**t), self.square[k] / (1 - 0.999**t)
-            self.theta[k] -= rate * mean / (np.sqrt(square) + 1e-8)
         self.steps += 1
 
 
@@ -177,6 +159,11 @@ def quantiles(mu=-1, sigma=1, count=2000):
     return np.array([target.inv_cdf((k + 0.5) / count) for k in range(count)])
 
 
+def density(values, edges):
+    """Return the density of values between edges; those beyond are counted in the outer ones."""
+    return np.histogram(np.clip(values, edges[0], edges[-1]), edges, density=True)[0]
+
+
 def ks_statistic(samples, cdf):
     """Return the KS statistic of each row of samples, from its definition."""
     samples = np.sort(np.asarray(samples, float))
@@ -194,39 +181,27 @@ ARTICLE = """
 import numpy as np
 import tensorflow.compat.v1 as tf
 from gan_1d import GenDataLoader, RealDataLoader, Generator, Discriminator, momentum_optimizer
-tf.disable_v2_behavior()
-if __name__ == '__main__':
-    size = 200
-    epoch = 30
-    shape = (size, 1)
-    x_node = tf.placeholder(tf.float32, shape=shape)
-    z_node = tf.placeholder(tf.float32, shape=shape)
-    generator = Generator(z_node)
-    G, theta_g = generator.get_param()
-    discriminator2 = Discriminator(G)
-    discriminator1 = Discriminator(x_node)
-    D1, theta_d = discriminator1.get_param()
-    D2, theta_d = discriminator2.get_param()
-    loss_d = tf.reduce_mean(tf.log(D1) + tf.log(1 - D2))
-    loss_g = tf.reduce_mean(tf.log(D2))
-    train_op_d = momentum_optimizer(1 - loss_d, theta_d, epoch)
-    train_op_g = momentum_optimizer(1 - loss_g, theta_g, epoch)
-    sess = tf.InteractiveSession()
-    tf.global_variables_initializer().run()
-    before = sess.run(theta_g + theta_d)
-    gen_data_load = GenDataLoader(size)
-    real_data_load = RealDataLoader(size)
-    for i in range(epoch):
-        for j in range(2):
-            real_data = real_data_load.next_batch()
-            gen_data = gen_data_load.next_batch()
-            sess.run([train_op_d, loss_d], {x_node: real_data, z_node: gen_data})
-        D1_, D2_ = sess.run([D1, D2], {x_node: real_data, z_node: gen_data})
-        for (d1, d2) in zip(D1_, D2_):
-            print("%d" % i)
-            print("D1:", d1[0], ",D2:", d2[0])
-        gen_data = gen_data_load.next_batch()
-        sess.run([train_op_g, loss_g], {z_node: gen_data})
-    after = sess.run(theta_g + theta_d)
-    print(sum(not np.array_equal(a, b) for a, b in zip(before, after)), "variables changed")
+size, epoch = 200, 30
+x_node = tf.placeholder(tf.float32, shape=(size, 1))
+z_node = tf.placeholder(tf.float32, shape=(size, 1))
+G, theta_g = Generator(z_node).get_param()
+D2, theta_d = Discriminator(G).get_param()
+D1, theta_d = Discriminator(x_node).get_param()
+loss_d = tf.reduce_mean(tf.log(D1) + tf.log(1 - D2))
+loss_g = tf.reduce_mean(tf.log(D2))
+train_op_d = momentum_optimizer(1 - loss_d, theta_d, epoch)
+train_op_g = momentum_optimizer(1 - loss_g, theta_g, epoch)
+sess = tf.InteractiveSession()
+tf.global_variables_initializer().run()
+before = sess.run(theta_g + theta_d)
+gen_data_load, real_data_load = GenDataLoader(size), RealDataLoader(size)
+for i in range(epoch):
+    for j in range(2):
+        feed = {x_node: real_data_load.next_batch(), z_node: gen_data_load.next_batch()}
+        sess.run([train_op_d, loss_d], feed)
+    D1_, D2_ = sess.run([D1, D2], feed)
+    sess.run([train_op_g, loss_g], {z_node: gen_data_load.next_batch()})
+after = sess.run(theta_g + theta_d)
+print(sum(not np.array_equal(a, b) for a, b in zip(before, after)), "variables changed")
+print(0 < D1_.min() < D1_.max() < 1 and 0 < D2_.min() < D2_.max() < 1)
 """

@@ -1,12 +1,16 @@
-"""Print the tables of outputs/README.md: python tests/tables.py [changes] [targets], or both.
+"""Print the tables of outputs/README.md: python tests/tables.py [data] [changes], or both.
 
-Each row is trained for 16 seeds, the first of them 0. `changes` also draws its runs, a dot a seed,
-in outputs/pitfalls.png. On two cores, `changes` takes a quarter of an hour, `targets` half of that.
+Each row is trained for 16 seeds, the first of them 0. `data` also draws seed 0 of each kind of data
+in outputs/data.png, `changes` its runs, a dot a seed, in outputs/pitfalls.png. On two cores, `data`
+takes 20 minutes, `changes` 25.
 """
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,47 +18,66 @@ sys.path.insert(0, str(ROOT))
 import gan_1d  # noqa: E402
 
 SEEDS = range(16)
-ADAM = {"optimizer": "adam", "learning_rate": 0.001, "decay_rate": 1}
+NORMAL = {
+    "near": {"N(-1, 1)": (-1, 1), "N(0, 2)": (0, 2)},
+    "far": {"N(50, 3)": (50, 3), "N(-1000, 20)": (-1000, 20)},
+    "narrow": {"N(0, 0.05)": (0, 0.05), "N(2, 0.3)": (2, 0.3)},
+}
+FILES = {  # 100,000 numbers each, drawn by r = np.random.default_rng(0)
+    "two bells": "r.normal(r.choice([-2, 2], 100_000), 0.5)",
+    "two unequal bells": "r.normal(r.choice([-3, 3], 100_000, p=[0.3, 0.7]), 1)",
+    "uniform": "r.uniform(5, 7, 100_000)",
+    "exponential": "r.exponential(1, 100_000)",
+    "log-normal": "r.lognormal(0, 1, 100_000)",
+}
+SMALL_STEPS = {"d_steps": 3, "epoch": 25_000, "learning_rate_g": 0.0002}
+SMALL_STEPS |= {"decay_rate": 0.8, "ema_decay": 0.9995}
+ADAM = {"optimizer": "adam", "learning_rate": 0.001, "decay_rate": 1.0}
 MOMENTUM = {"optimizer": "momentum", "learning_rate": 0.2, "learning_rate_g": 0.015}
-MOMENTUM_FLAGS = "--optimizer momentum --learning-rate 0.2 --learning-rate-g 0.015"
-CHANGES = {  # by heading and by flags, what a row changes in the recipe
+CHANGES = {  # by heading and by reason, what a row changes in the recipe
     "The article's recipe": {"no change": {}},
     "Pitfall 1: initialisation": {
-        "--init glorot_uniform": {"init": "glorot_uniform"},
-        "--init fan_in": {"init": "fan_in"},
+        "Glorot's": {"init": "glorot_uniform"},
+        "by fan-in": {"init": "fan_in"},
     },
     "Pitfall 2: the optimizer": {
-        "--optimizer sgd": {"optimizer": "sgd"},
-        "Adam at 0.001: --optimizer adam --learning-rate 0.001 --decay-rate 1": ADAM,
+        "no momentum": {"optimizer": "sgd"},
+        "Adam at 0.001": ADAM,
     },
     "Pitfall 3: G's hidden units": {
-        "--hidden-size-g 3": {"hidden_size_g": 3},
-        "--hidden-size-g 16": {"hidden_size_g": 16},
-        "--hidden-size-g 64": {"hidden_size_g": 64},
+        "3": {"hidden_size_g": 3},
+        "16": {"hidden_size_g": 16},
+        "64": {"hidden_size_g": 64},
     },
     "Beyond the article": {
-        "--noise stratified": {"noise": "stratified"},
-        "--pretrain 1000": {"pretrain": 1000},
-        "--ema-decay 0.999": {"ema_decay": 0.999},
-        "--r1-gamma 3": {"r1_gamma": 3},
+        "stratified noise": {"noise": "stratified"},
+        "normal noise": {"noise": "normal"},
+        "pre-training": {"pretrain": 1000},
+        "an average of G": {"ema_decay": 0.999},
+        "R1": {"r1_gamma": 3.0},
     },
     "The recommended recipe": {"no change": gan_1d.RECOMMENDED},
     "Recommended, one change": {
-        "without R1: --r1-gamma 0": {"r1_gamma": 0},
-        "without the average: --ema-decay 0": {"ema_decay": 0},
-        "D's rate for both: --learning-rate-g 0.015": {"learning_rate_g": 0.015},
-        "G's rate for both: --learning-rate 0.0011": {"learning_rate": 0.0011},
-        "Adam's usual momentum: --beta1 0.9": {"beta1": 0.9},
-        f"momentum for Adam: {MOMENTUM_FLAGS}": MOMENTUM,
-        "the article's start: --init normal": {"init": "normal"},
-        "rates that do not fall: --decay-rate 1": {"decay_rate": 1},
-        "the article's units: --hidden-size 6 --hidden-size-g 6": {
-            "hidden_size": 6,
-            "hidden_size_g": 6,
-        },
-        "the article's D steps: --d-steps 2": {"d_steps": 2},
+        "without R1": {"r1_gamma": 0.0},
+        "without the average": {"ema_decay": 0.0},
+        "D's rate for both": {"learning_rate_g": 0.015},
+        "G's rate for both": {"learning_rate": 0.0011},
+        "Adam's usual momentum": {"beta1": 0.9},
+        "momentum in place of Adam": MOMENTUM,
+        "the article's start": {"init": "normal"},
+        "rates that do not fall": {"decay_rate": 1.0},
+        "the article's units": {"hidden_size": 6, "hidden_size_g": 6},
+        "the article's D steps": {"d_steps": 2},
+        "the article's batch": {"size": 200},
+        "not standardized": {"standardize": False},
     },
 }
+
+
+def flags(change):
+    """Return settings as the flags that set them, in code."""
+    words = (f"{gan_1d.flag(name)} {value}" for name, value in change.items())
+    return f"`{' '.join(words)}`".replace("--standardize False", "--no-standardize")
 
 
 def print_head(first):
@@ -64,25 +87,53 @@ def print_head(first):
 
 
 def print_row(name, **settings):
-    """Train 16 seeds, print what they come to; return the KS of each that did not diverge."""
+    """Train 16 seeds, print what they come to; return the results."""
     settings = gan_1d.Settings(**settings)
-    finals = [result.final if result else {} for result in gan_1d.train_many(settings, SEEDS)]
-    rows = [{column: final.get(column) for column in gan_1d.RUN_COLUMNS} for final in finals]
+    results = list(gan_1d.train_many(settings, SEEDS))
+    rows = [
+        result.final | {"diverged": False} if result else {"diverged": True} for result in results
+    ]
     final = gan_1d.summarise(rows, settings)
     print(f"| {name} | {final['d_near_half']:.0%}", end="")
     print(f" | {final['w1_median']:.3g}, {final['w1_worst']:.3g}", end="")
     print(f" | {final['ks_median']:.4f}, {final['ks_worst']:.4f}", end="")
     print(f" | {final['told_apart_by_median']:,.0f} | {final['g_matches']:.0%} |", flush=True)
-    return [row["ks"] for row in rows if row["ks"] is not None]
+    return results
 
 
-def targets():
-    """Print what the recommended recipe comes to for other targets."""
-    print_head("target, recommended recipe")
-    for target in gan_1d.TARGETS:
-        mu, sigma = (float(number) for number in target[2:-1].split(", "))
-        flags = f"`--mu {mu:g} --sigma {sigma:g}`"
-        print_row(f"{target}: {flags}", **gan_1d.RECOMMENDED | {"mu": mu, "sigma": sigma})
+def data():
+    """Print what the recommended recipe comes to for data of many kinds, and draw it."""
+    print_head("data, recommended recipe")
+    found = {}
+    for kind, targets in NORMAL.items():
+        for name, (mu, sigma) in targets.items():
+            row = f"{name}, {kind}: `--mu={mu} --sigma={sigma}`"
+            like = gan_1d.RECOMMENDED | {"mu": float(mu), "sigma": float(sigma)}
+            found[name] = print_row(row, **like)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name, code in FILES.items():
+            file = f"{name.replace(' ', '_')}.npy"
+            np.save(file, eval(code, {"r": np.random.default_rng(0)}))
+            found[name] = print_row(f"{name}: `{code}`", **gan_1d.RECOMMENDED | {"data": file})[0]
+            if name in ("exponential", "log-normal"):
+                like = gan_1d.RECOMMENDED | SMALL_STEPS | {"data": file}
+                label = f"{name}, small steps"
+                found[label] = print_row(f"{label}: {flags(SMALL_STEPS)}", **like)[0]
+    draw_data(found)
+
+
+def draw_data(found):
+    """Draw seed 0 of each kind of data: G's bars over the data's density, in outputs/data.png."""
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    panels = figure.subplots(5, 3).ravel()
+    for axes, (name, result) in zip(panels, found.items(), strict=False):
+        gan_1d.draw_density(axes, result, gan_1d.density(result.samples, result.curve[0]))
+        axes.set(title=f"{name}: KS {result.final['ks']:.3f}", xlabel="", ylabel="", yticks=())
+    for axes in panels[len(found) :]:
+        axes.axis("off")
+    panels[len(found)].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
+    figure.savefig(ROOT / "outputs" / "data.png", dpi=100)
 
 
 def changes():
@@ -93,9 +144,10 @@ def changes():
         recipe = gan_1d.RECOMMENDED if "ecommended" in heading else {}
         found[heading] = {}
         for name, change in rows.items():
-            why, colon, flags = f"{heading}: {name}".rpartition(": ")
-            label = f"**{heading}**" if name == "no change" else f"{why}{colon}`{flags}`"
-            found[heading][name] = print_row(label, **recipe | change)
+            bold = f"**{heading}**"
+            label = bold if name == "no change" else f"{heading}: {name}: {flags(change)}"
+            results = print_row(label, **recipe | change)
+            found[heading][name] = [result.final["ks"] for result in results if result]
     draw_changes(found)
 
 
@@ -110,8 +162,8 @@ def draw_changes(found):
         for name, values in rows.items():
             places = [len(labels)] * len(values)
             axes.plot(values, places, "o", color=f"C{number}", alpha=0.5, markersize=6)
-            labels.append(heading if name == "no change" else name.partition(":")[0])
-    line, _ = gan_1d.yardstick(gan_1d.Settings())
+            labels.append(heading if name == "no change" else name)
+    line = gan_1d.yardstick(200)
     axes.axvline(line, color="black", linewidth=1, linestyle="--")
     text = "95 of 100 batches of 200 real samples\nare on this side"
     axes.text(line * 0.95, -0.6, text, ha="right", va="center")
@@ -124,5 +176,5 @@ def draw_changes(found):
 
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ("changes", "targets"):
-        {"changes": changes, "targets": targets}[part]()
+    for part in sys.argv[1:] or ("data", "changes"):
+        {"data": data, "changes": changes}[part]()

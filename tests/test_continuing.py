@@ -1,291 +1,227 @@
 """Interrupted runs end as others do; whose files are whose; what other programs read."""
 
-import contextlib
-import csv
-import fcntl
-import functools
-import json
+import itertools
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ALL, ROOT, TINY, call_main, once
+from conftest import ALL, ROOT, TINY, call_main, linux, once, trained
 
-from gan_1d import Folder, Settings, data_loaders
+import gan_1d
+from gan_1d import Folder
 
 # Each tenth iteration 6,000 bytes: beyond two of those, Python and a pipe of one page are full
-LONG = shlex.split("--epoch 210 --log-every 10 --print-pairs --checkpoint-every 15 --pretrain 9")
-LONG += shlex.split("--ema-decay 0.9 --no-xla --tensorboard --saved-model --no-plots")
-RUNS = shlex.split("--epoch 200 --size 50 --runs 3 --jobs 1 --no-xla")
+LONG = "--epoch=210 --log-every=10 --checkpoint-every=15 --pretrain=9 --ema-decay=0.9 --print-pairs"
+LONG = [*LONG.split(), "--no-xla", "--tensorboard", "--saved-model", "--no-plots"]
+SHORT = [*TINY, "--checkpoint-every=8"]
 NUMBERS = {"metrics.csv", "samples.npy", "summary.json", "gan_1d.json"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Build a graph once for all commands that need the same one: half of a short run's time."""
+    build, built = gan_1d.GAN.__init__, {}
+
+    def init(self, settings):
+        key = tuple(value for name, value in vars(settings).items() if name not in Folder.FREE)
+        if key not in built:
+            build(self, settings)
+        vars(self).update(built.setdefault(key, vars(self)))
+        self.saver.set_last_checkpoints_with_time([])  # as a new one's
+
+    with mock.patch.object(gan_1d.GAN, "__init__", init):
+        yield
+
+
 def results(folder):
-    """Return the names of all files, and the bytes of those that no interruption may change."""
-    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    names = {"events/*" if name.startswith("events/") else name for name in paths}
-    kinds = (".csv", ".npy", ".gif", ".html")
-    return names, {name: paths[name].read_bytes() for name in names if name.endswith(kinds)}
+    same = (".csv", ".npy", ".gif", ".html")  # whose bytes no interruption may change
+    return {path.name: path.suffix in same and path.read_bytes() for path in folder.iterdir()}
 
 
-def tree(folder):
-    """Return all that is below a folder, with files' bytes."""
-    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+def stop(folder, flags, owner=Folder, name="write", nth=3):
+    """Run the command up to a function's n-th call, by default after two checkpoints: to Ctrl-C."""
+    real, calls = getattr(owner, name), itertools.count(1)
+
+    def function(*args, **kwargs):
+        if next(calls) == nth:
+            raise KeyboardInterrupt
+        real(*args, **kwargs)
+
+    with mock.patch.object(owner, name, function):
+        run = call_main(*flags, "--output-dir", folder)
+    assert (run.status, run.err[:18], run.err.count("\n")) == (130, "gan_1d.py: stopped", 1)
 
 
-@contextlib.contextmanager
-def started(folder, *flags):
-    """Start the command as a process of its own, with a pipe of one page to print to."""
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    words = [sys.executable, str(ROOT / "gan_1d.py"), *flags, "--output-dir", str(folder)]
-    run = subprocess.Popen(words, stdout=writer, stderr=subprocess.PIPE, text=True)
-    os.close(writer)
-    with run, open(reader, "rb", buffering=0) as run.lines:
-        try:
-            yield run
-        finally:
-            run.kill()
+def assert_continues(run, folder, whole):
+    assert (run[0], run[2], run[1][:23]) == (0, "", "Continuing at iteration")
+    assert results(whole).items() <= results(folder).items()
 
 
-def wait_until(run, happened):
-    """Wait until something has happened."""
-    while not happened():
-        assert run.poll() is None, "it ended before"
-        time.sleep(0.01)
-
-
-def read_to(run, number):
-    """Read what a process prints, up to the line of an iteration or a seed."""
-    assert any(str(number) in line.decode().split() for line in run.lines), "it ended before"
-
-
-def assert_ends(run, number):
-    """Send a process a signal; check its exit status, and that it prints one line for Ctrl-C."""
-    run.send_signal(number)
-    run.lines.read()  # it may wait to print the rest of a line
-    status, err = run.wait(), run.stderr.read()
-    if number == signal.SIGINT:
-        assert (status, err.count("\n"), err[:18]) == (130, 1, "gan_1d.py: stopped")
-    else:
-        assert (status, err) == (-number, "")
-
-
-def assert_continues(folder, flags, whole):
-    """Check that the command continues a run, to the results of one that was left alone."""
-    run = call_main(*flags, "--output-dir", folder)
-    assert (run.status, run.err, run.out[:23]) == (0, "", "Continuing at iteration")
-    assert results(folder) == results(whole)
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    """Return the folder of a run that nothing interrupted."""
-    return once(tmp_path_factory, "whole", functools.partial(call_main, *LONG, "--output-dir"))[0]
-
-
-@pytest.fixture(scope="session")
-def killed(tmp_path_factory):
-    """Kill a run as it trains; return its folder, and what a second run there came to."""
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """Stop, kill, stop and continue a long run; return its folder, and what commands came to."""
+    like = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0, "pipesize": 4096}
 
     def make(folder):
-        with started(folder, *LONG) as run:
-            read_to(run, 109)  # it can't get beyond iteration 139, and waits
-            second = call_main(*TINY, "--overwrite", "--output-dir", folder)
-            assert_ends(run, signal.SIGTERM)  # as SIGKILL would: Python does not see it
-        return second
+        words, told = [sys.executable, ROOT / "gan_1d.py", *LONG, "--output-dir", folder], []
+        for line, number in (b"", signal.SIGINT), (b"109", signal.SIGKILL), (b"149", signal.SIGINT):
+            with subprocess.Popen(words, **like) as run:
+                maps = Path(f"/proc/{run.pid}/maps")
+                while not line and b"libtensorflow" not in maps.read_bytes():
+                    pass  # the first one is stopped as it imports TensorFlow
+                assert not line or any(line in words.split() for words in run.stdout)
+                told.append(folder.exists() and call_main(*TINY, "--output-dir", folder))
+                run.send_signal(number)  # the others can't get 30 iterations further, and wait
+                run.stdout.read()  # it may wait to print the rest of a line
+                told.append([run.wait(), run.stderr.read().decode()])
+        shutil.copytree(folder / "events", folder / "checkpoints" / "part_saved_model")
+        return [*told, call_main(*LONG, "--output-dir", folder)]
 
-    return once(tmp_path_factory, "killed", make)
-
-
-@pytest.fixture(scope="session")
-def continued(killed, whole, tmp_path_factory):
-    """Return that folder, as if killed as it wrote each file, and then continued."""
-
-    def make(folder):
-        shutil.copytree(killed[0], folder)
-        for name in ("saved_model", "checkpoints/part_saved_model"):
-            shutil.copytree(whole / "saved_model", folder / name)
-        progress = folder / "checkpoints" / "progress.json"
-        saved = json.loads(progress.read_text())
-        saved["history"].append(saved["history"][-1] | {"iteration": 200})  # not its variables
-        progress.write_text(json.dumps(saved))
-        assert call_main(*LONG, "--output-dir", folder).out.startswith("Continuing at iteration")
-
-    return once(tmp_path_factory, "continued", make)[0]
+    return once(tmp_path_factory, "story", make)
 
 
-def test_killed_while_it_trains_and_saves_a_run_continues_to_the_same_bytes(continued, whole):
-    assert results(continued) == results(whole)
-    assert {*NUMBERS, "events/*", "saved_model/saved_model.pb"} < results(continued)[0]
+@linux
+def test_ctrl_c_as_it_starts_leaves_nothing_and_a_second_run_at_the_same_time_is_refused(story):
+    assert story[1][:2] == [False, [130, "gan_1d.py: stopped\n"]]
+    assert story[1][2] == [2, "", f"gan_1d.py: error: {story[0]} is in use by another run\n"]
 
 
-def test_interrupted_again_and_again_a_run_continues_to_the_same_bytes(killed, whole, tmp_path):
-    folder = shutil.copytree(killed[0], tmp_path / "run")
-    with started(folder, *LONG) as run:
-        read_to(run, 149)
-        assert_ends(run, signal.SIGINT)
-    assert_continues(folder, LONG, whole)
+@linux
+def test_killed_and_then_stopped_by_ctrl_c_a_run_continues_to_the_same_bytes(story, tmp_path):
+    assert (story[1][5][0], story[1][5][1][:18]) == (130, "gan_1d.py: stopped")
+    assert call_main(*LONG, "--output-dir", tmp_path).status == 0
+    assert_continues(story[1][6], story[0], tmp_path)
 
 
-def test_stopped_as_it_draws_its_film_a_run_continues_with_other_jobs_and_pairs(full_run, tmp_path):
-    with started(tmp_path, *ALL, "--checkpoint-every=8") as run:
-        wait_until(run, (tmp_path / "training.png").exists)
-        assert_ends(run, signal.SIGINT)
-    assert not (tmp_path / "training.html").exists()
-    flags = ["--jobs=3", "--no-print-pairs", "--checkpoint-every=7"]  # they change no number
-    assert_continues(tmp_path, [*ALL, *flags], full_run[1])
-
-
-def test_stopped_as_tensorflow_is_imported_the_command_says_so_and_writes_nothing(tmp_path):
-    with started(tmp_path / "run", *TINY) as run:
-        loaded = Path(f"/proc/{run.pid}/maps")
-        wait_until(run, lambda: "libtensorflow" in loaded.read_text())
-        assert_ends(run, signal.SIGINT)
-    assert os.listdir(tmp_path) == []
-
-
-def test_stopped_many_runs_continue_after_the_last_finished_seed(tmp_path):
-    with started(tmp_path / "run", *RUNS) as run:
-        read_to(run, 0)
-        assert_ends(run, signal.SIGINT)
-    progress = tmp_path / "run" / "checkpoints" / "progress.json"
-    rows = json.loads(progress.read_text())
-    progress.write_text(json.dumps([rows[0] | {"g_std": 123.0}, *rows[1:]]))  # not trained again
-    outs = [call_main(*RUNS, "--output-dir", tmp_path / name).out for name in ("run", "whole")]
-    printed = [[line.split()[0] for line in out.splitlines()[:4]] for out in outs]
-    assert printed == [["seed", "0", "1", "2"]] * 2
-    run, whole = ((tmp_path / name / "runs.csv").read_text() for name in ("run", "whole"))
-    assert run == whole.replace(f",{rows[0]['g_std']},", ",123.0,") != whole
-
-
-@pytest.mark.parametrize("other", ["--momentum 0.5", "--seed 7", "--xla", "--runs 2", "--size 5"])
-def test_an_unfinished_run_is_not_continued_with_other_settings(other, killed):
-    before = tree(killed[0])
-    flags = [flag for flag in LONG if flag not in ("--tensorboard", "--saved-model")]
-    run = call_main(*flags, *other.split(), "--output-dir", killed[0])
-    assert (run.status, run.out, run.err.count("\n")) == (2, "", 1)
-    assert {other.split()[0], "--overwrite"} < set(run.err.split())
-    assert tree(killed[0]) == before
-
-
-def test_a_second_run_in_the_same_folder_at_the_same_time_is_refused(killed):
-    folder, (status, out, err) = killed
-    assert (status, out) == (2, "")
-    assert err == f"gan_1d.py: error: {folder} is in use by another run\n"
-
-
-@pytest.mark.parametrize("kind", [
-    "other files", "a file", "below a file", "checkpoints", "events", "saved_model", "gan_1d.json",
-])  # fmt: skip
-def test_a_strangers_folder_or_file_or_link_is_refused_and_left_alone(kind, tmp_path):
-    folder, mine = tmp_path / "run", tmp_path / "mine"
-    mine.mkdir()
-    (mine / "progress.json").write_text("{}")
-    if kind == "other files":
-        shutil.copytree(mine, folder)
-    elif "a file" in kind:
-        folder.write_text("mine")
-        folder /= kind.partition("below")[1]
-    else:  # the name of a link in a folder of the program's
-        folder.mkdir()
-        if kind != "gan_1d.json":
-            (folder / "gan_1d.json").write_text("{}")
-        (folder / kind).symlink_to(mine / "progress.json" if "." in kind else mine)
-    before = tree(tmp_path)
-    for flags in ([], ["--overwrite"], ["--runs", "2"]):
-        run = call_main(*TINY, *flags, "--output-dir", folder)
-        assert (run.status, run.out, run.err.count("\n")) == (2, "", 1)
-        assert str(folder / kind if (folder / kind).is_symlink() else folder) in run.err
-        assert tree(tmp_path) == before
-
-
-@pytest.fixture(scope="session")
-def story(killed, tmp_path_factory):
-    """Run commands in the folder of a killed run; return what each came to, and what was left."""
-
-    def make(folder):
-        shutil.copytree(killed[0], folder)
-        shutil.copytree(folder / "events", folder / "saved_model")
-        for name in ("runs.csv", "training.png", "training.gif", "notes.txt"):
-            (folder / name).write_text("of an earlier time")
-        told = []
-        for flags in (["--overwrite", "--learning-rate=1e30", "--r1-gamma=1e30"], [], ["--runs=2"]):
-            run = call_main(*TINY, *flags, "--output-dir", folder)
-            told.append([*run, sorted(os.listdir(folder))])
-        return told
-
-    return once(tmp_path_factory, "story", make)[1]
-
-
-def test_after_a_run_that_diverged_a_corrected_command_runs(story):
-    assert (story[0][0], story[0][2].count("\n"), "diverges" in story[0][2]) == (1, 1, True)
-    assert (story[1][0], story[1][1][:9], story[1][2]) == (0, "iteration", "")
-
-
-def test_of_an_earlier_runs_results_none_stay_and_a_strangers_file_does(story):
-    many = ["gan_1d.json", "notes.txt", "runs.csv", "summary.json"]
-    assert [told[3] for told in story[1:]] == [sorted(NUMBERS | {"notes.txt"}), many]
-
-
-def test_a_result_that_cant_be_written_to_its_end_leaves_the_earlier_one(tmp_path):
-    def fails(path, text):
-        path.write_text(text[: len(text) // 2])
-        raise OSError("no space left")
-
-    folder = Folder(Settings(output_dir=str(tmp_path)))
-    with folder.mark:
-        folder.write("metrics.csv", Path.write_text, "the earlier one")
-        with pytest.raises(OSError, match="no space left"):
-            folder.write("metrics.csv", fails, "another one")
-    assert (tmp_path / "metrics.csv").read_text() == "the earlier one"
-
-
-LOADS = """
-import sys
-sys.modules["keras"] = None  # it takes seconds to load
-import numpy as np
-import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1])
-x = model.signatures["generate"](z=tf.constant(np.load("z.npy")))["x"]
-np.savez("loaded.npz", x=x, D=model.signatures["discriminate"](x=x)["probability"])
-"""
-
-
-def test_a_saved_model_gives_the_samples_and_probabilities_in_a_fresh_process(whole, tmp_path):
-    real, gen = data_loaders(Settings(), 10_000, np.random.default_rng([0, 0, 1]))
-    real.next_batch()  # these draw first what D judges in the end, for seed 0
-    np.save(tmp_path / "z.npy", gen.next_batch())
-    words = [sys.executable, "-c", LOADS, whole / "saved_model"]
-    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
-    loaded = np.load(tmp_path / "loaded.npz")
-    assert np.allclose(loaded["x"], np.load(whole / "samples.npy"), atol=1e-6)
-    variables = str(whole / "saved_model" / "variables" / "variables")
-    value = loaded["x"]
-    for layer in "123":
-        names = (f"discriminator/{kind}{layer}" for kind in ("weight", "bias"))
-        weight, bias = (tf.train.load_variable(variables, name) for name in names)
-        value = (value if layer == "1" else np.tanh(value)) @ weight + bias
-    assert np.allclose(loaded["D"], 1 / (1 + np.exp(-value)), atol=1e-5)
-
-
-def test_events_of_a_continued_run_hold_each_metric_once_and_the_graph(continued):
-    (file,) = (continued / "events").iterdir()
+@linux
+def test_events_of_a_continued_run_hold_each_metric_once_and_the_graph(story):
+    (file,) = (story[0] / "events").iterdir()
     events = list(tf.train.summary_iterator(str(file)))
     (graph,) = [tf.GraphDef.FromString(event.graph_def) for event in events if event.graph_def]
     assert {"x_node", "z_node", "D1", "D2"} <= {node.name for node in graph.node}
-    with open(continued / "metrics.csv", newline="") as lines:
-        rows = {int(row.pop("iteration")): row for row in csv.DictReader(lines)}
-    expected = {(step, name): float(row[name]) for step, row in rows.items() for name in row}
-    values = [(event.step, value) for event in events for value in event.summary.value]
-    assert len(values) == len(expected)
-    found = {(step, value.tag): value.simple_value for step, value in values}
-    assert found == pytest.approx(expected, rel=1e-6)
+    found = [(of.step, at.tag, at.simple_value) for of in events for at in of.summary.value]
+    rows = np.genfromtxt(story[0] / "metrics.csv", delimiter=",", names=True)
+    cells = [(row[0], name, row[name]) for row in rows for name in rows.dtype.names[1:]]
+    assert found == [(*cell, pytest.approx(value, rel=1e-6)) for *cell, value in cells]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the folder of a short run that nothing interrupted."""
+    return once(tmp_path_factory, "whole", lambda to: call_main(*SHORT, "--output-dir", to))[0]
+
+
+def test_stopped_at_any_file_a_run_neither_loses_rows_nor_doubles_them(whole, tmp_path):
+    points = [*((Folder, "write", nth) for nth in (1, 2, 3, 4, 5, 5)), (tf.train.Saver, "save", 1)]
+    for number, point in enumerate([*points, (tf.train.Saver, "save", 2)]):
+        folder = tmp_path / str(number)
+        stop(folder, SHORT, *point)
+        if number == 5:  # as if it was removing the checkpoints, of which this one goes first
+            (folder / "checkpoints" / "progress.json").unlink()
+        assert call_main(*SHORT, "--output-dir", folder).status == 0, point
+        assert results(folder) == results(whole), point
+
+
+def test_stopped_as_it_draws_a_run_in_a_finished_ones_folder_continues(full_run, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    stop(folder, [*ALL, "--checkpoint-every=8"], gan_1d, "draw_film", 1)
+    assert_continues(call_main(*ALL, "--output-dir", folder), folder, full_run[1])
+
+
+def test_stopped_many_runs_continue_after_the_last_finished_seed(tmp_path):
+    flags = [*TINY, "--runs=3", "--output-dir", tmp_path]
+    whole = call_main(*flags).out.splitlines()
+    stop(tmp_path, flags[:-2], Folder, "write", 2)
+    progress = tmp_path / "checkpoints" / "progress.json"
+    progress.write_bytes(progress.read_bytes().replace(b'"seed": 0', b'"seed": 77'))
+    run = call_main(*flags).out.splitlines()
+    assert (run[2:4], run[1].split()[0]) == (whole[2:4], "77")  # it is not trained again
+
+
+def test_a_stopped_run_continues_when_just_these_settings_change(whole, tmp_path):
+    free = "plots tensorboard saved_model print_pairs jobs checkpoint_every output_dir"
+    assert sorted(Folder.FREE) == sorted(free.split())
+    stop(tmp_path / "old", SHORT)
+    folder = (tmp_path / "old").rename(tmp_path / "new")
+    flags = "--plots --tensorboard --saved-model --print-pairs --jobs=3 --checkpoint-every=7"
+    assert_continues(call_main(*SHORT, *flags.split(), "--output-dir", folder), folder, whole)
+
+
+@pytest.mark.parametrize("other", ["--mu=2", "--seed=7", "--runs=2", "gan_1d.py", "data.txt"])
+def test_a_stopped_run_is_replaced_after_a_change_of(other, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data.txt").write_bytes(b"1\n2\n4\n")
+    monkeypatch.setattr(gan_1d, "__file__", shutil.copy(gan_1d.__file__, "gan_1d.py"))
+    flags = [*SHORT, "--data=data.txt"]
+    stop("run", flags)
+    if other in os.listdir():
+        Path(other).write_bytes(Path(other).read_bytes() + b"# another comment\n")
+    else:
+        flags.append(other)
+    run, fresh = (call_main(*flags, "--output-dir", folder) for folder in ("run", "fresh"))
+    told = ["Another run, which was stopped in run, is replaced.", *fresh.out.splitlines()[:-1]]
+    assert (run.status, run.err, run.out.splitlines()[:-1]) == (0, "", told)
+    assert results(Path("run")) == results(Path("fresh"))
+
+
+def test_of_an_earlier_runs_results_none_stay_and_a_strangers_file_does(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    for flags, left in ([], NUMBERS), (["--runs=2"], {"gan_1d.json", "runs.csv", "summary.json"}):
+        for name in {*Folder.NAMES, "notes.txt"}:
+            path = folder / name if "." in name else folder / name / "some file"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"of an earlier time")
+        assert call_main(*SHORT, *flags, "--output-dir", folder).status == 0
+        assert set(os.listdir(folder)) == left | {"notes.txt"}
+
+
+@pytest.mark.parametrize("folder", ["mine", "mine/file", "mine/file/below", "mine/linked"])
+def test_a_strangers_folder_or_file_is_refused_and_left_alone(folder, tmp_path):
+    (tmp_path / "mine" / "linked").mkdir(parents=True)
+    (tmp_path / "mine" / "file").write_bytes(b"{}")
+    if folder == "mine/linked":
+        pytest.importorskip("fcntl", reason="links need a privilege on Windows")
+        (tmp_path / folder / "gan_1d.json").symlink_to(tmp_path / "mine" / "file")
+    run = call_main(*TINY, "--output-dir", tmp_path / folder)
+    assert (run.status, run.out, run.err.count("\n")) == (2, "", 1)
+    assert {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == {b"{}"}
+
+
+@pytest.mark.parametrize("to", ["mine", "mine/progress.json"])
+def test_links_in_place_of_results_are_removed_and_what_they_lead_to_is_left_alone(to, tmp_path):
+    pytest.importorskip("fcntl", reason="links need a privilege on Windows")
+    folder, mine = tmp_path / "run", tmp_path / "mine"
+    for path in (mine / "progress.json", folder / "gan_1d.json"):
+        path.parent.mkdir()
+        path.write_bytes(b"[]")
+    for name in Folder.NAMES:
+        (folder / name).symlink_to(tmp_path / to)
+    run = call_main(*SHORT, "--output-dir", folder)
+    assert (run.status, run.out[:9], run.err) == (0, "iteration", "")
+    assert {path.name for path in folder.iterdir() if not path.is_symlink()} == NUMBERS
+    assert [path.read_bytes() for path in mine.iterdir()] == [b"[]"]
+
+
+def test_a_tilde_means_the_home_folder_whose_file_system_needs_no_locks(tmp_path):
+    pytest.importorskip("fcntl")
+    home = mock.patch.dict(os.environ, HOME=str(tmp_path), USERPROFILE=str(tmp_path))
+    with home, mock.patch("fcntl.flock", side_effect=OSError):
+        assert call_main(*SHORT, "--output-dir=~/run").status == 0
+    assert set(os.listdir(tmp_path / "run")) == NUMBERS
+
+
+def test_a_saved_model_gives_the_samples_and_probabilities(full_run):
+    rng, loaders = np.random.default_rng([0, 0, 1]), (gan_1d.RealDataLoader, gan_1d.GenDataLoader)
+    _, z = (of(10_000, rng=rng).next_batch() for of in loaders)
+    model = tf.saved_model.load_v2(str(full_run[1] / "saved_model")).signatures
+    x = model["generate"](z=tf.constant(z))["x"]
+    assert np.allclose(x, np.load(full_run[1] / "samples.npy"), atol=1e-6)
+    D = model["discriminate"](x=x)["probability"].numpy().mean()
+    assert trained(epoch=20, size=20, log_every=7).final["d2_mean"] == pytest.approx(D, rel=1e-4)
