@@ -109,14 +109,16 @@ class Settings:
         if self.data:
             read_numbers(self.data)
         one = self.animate or self.tensorboard or self.saved_model
-        folder = set(Path(self.output_dir).as_posix())  # some characters are patterns to TensorFlow
+        out = Path(os.path.expanduser(self.output_dir))
+        inside = self.data and Path(self.data).resolve().parent == out.resolve()
         for good, must in (
-            (self.low < self.high, f"--low {self.low:g}: must be below --high, {self.high:g}"),
-            (self.sigma >= 1e-6 * abs(self.mu), "--sigma: must be at least 1e-6 of |--mu|"),
-            (self.seed + self.runs <= 2**32, "--runs: must be at most 2**32 - --seed"),
+            (self.low < self.high, f"--low {self.low}: must be below --high, {self.high}"),
+            (self.sigma >= 1e-6 * abs(self.mu), f"--sigma {self.sigma}: must be above 1e-6 |--mu|"),
+            (not inside, f"--data {self.data}: must not lie in --output-dir"),
+            (self.seed + self.runs <= 2**32, f"--runs {self.runs}: must be at most 2**32 - --seed"),
             (self.plots or not self.animate, "--animate: must be used without --no-plots"),
             (self.runs == 1 or not one, "--runs: not with --animate, --tensorboard, --saved-model"),
-            (not folder & set("*?[\\"), "--output-dir: must be without *, ?, [ and \\"),
+            (not set("*?[\\") & set(out.as_posix()), f"--output-dir {out}: can't have *, ?, [, \\"),
         ):
             if not good:
                 raise ValueError(must)
@@ -235,7 +237,7 @@ def mlp(inputs: Tensor, sizes: list, init="normal", seed: Any = None, first=0) -
 class Network:
     """What G and D have in common."""
 
-    def get_param(self) -> tuple[Tensor, list[tf.Variable]]:
+    def get_param(self) -> tuple:
         """Return the output and the variables: weight1, bias1, ..., weight3, bias3."""
         return self.frac, self.var_list
 
@@ -523,7 +525,7 @@ def pretrain(run: Run) -> None:
     """Train D alone for `pretrain` iterations, by the article's single steps."""
     gan, settings = run.gan, run.settings
     if run.folder and settings.pretrain:
-        print(f"Training D alone for {settings.pretrain} iterations.", flush=True)
+        print(f"Training D alone for {settings.pretrain} iterations.")
     rng = np.random.default_rng([settings.seed, 0, PRETRAINING])
     real_data_load, gen_data_load = gan.data_loaders(settings.size, rng)
     for _ in range(settings.pretrain * settings.d_steps):
@@ -536,8 +538,7 @@ def pretrain(run: Run) -> None:
 @cache
 def set_library_flags() -> None:
     """Set flags that make XLA and oneDNN fast, and alike on all x86-64 processors with AVX2."""
-    # A loop of fewer bytes an iteration than this, as the article's, runs in one thread, so that
-    # seeds train side by side. Level 2 compiles in half the time of level 3, to code as fast.
+    # A small loop, as the article's, then runs in one thread; level 2 compiles in half the time
     flags = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=600000"
     flags += " --xla_backend_optimization_level=2"
     version = tuple(map(int, tf.__version__.split(".")[:2]))
@@ -604,7 +605,7 @@ def train_many(settings: Settings, seeds: range) -> Iterator[Result | None]:
     sessions = [gan.session() for _ in range(jobs)]  # XLA compiles the loop once for each of them
     free = sessions.copy()
 
-    def train_one(seed: int) -> Result | None:
+    def train_one(seed: int) -> Any:
         sess = free.pop()
         one = dataclasses.replace(settings, seed=seed, runs=1, log_every=settings.epoch)
         try:
@@ -635,11 +636,11 @@ def read_numbers(path: str) -> Array:
     """Read a file of real data, float32, (count,). Raises ValueError if it can't be learned."""
     read = np.load if path.endswith(".npy") else partial(np.loadtxt, encoding="utf-8-sig")
     try:
-        numbers = np.atleast_1d(read(path)).astype(np.float32)
+        numbers = np.atleast_1d(read(Path(path).resolve(strict=True))).astype(np.float32)
         if numbers.size == 0 or numbers.size != len(numbers):
             raise ValueError("must have numbers, one a line")
         if not np.ptp(numbers) > 1e-6 * np.abs(numbers).max():
-            raise ValueError("must have finite numbers, not all the same")
+            raise ValueError("must be finite, and differ by over 1e-6 of the largest")
     except Exception as error:  # each kind of file has faults of its own
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"--data {path}: {reason}") from None
@@ -673,7 +674,7 @@ def distance_to_target(G: Array, real: Array) -> dict:
     gaps = np.abs(values - target)
     ks = np.abs(np.searchsorted(real, values) / real.size - levels).max()
     metrics = {"w1": gaps.mean(), "ks": ks, "g_mean": values.mean(), "g_std": values.std()}
-    metrics["tail_error"] = np.interp([0.005, 0.995], levels, gaps).max() / target.std()
+    metrics["tail_error"] = np.interp([0.005, 0.995], levels, gaps).max() / (target.std() or 1)
     for percent in QUANTILES:
         metrics[f"g_q{percent:02d}"] = np.interp(percent / 100, levels, values)
     metrics = {name: float(value) for name, value in metrics.items()}
@@ -714,7 +715,7 @@ def map_noise(run: Run) -> Array:
 def curve_of_D(run: Run) -> Array:
     """Return x, rising, from left of nearly all real data to right of them, and D(x), (2, 81)."""
     low, high = quantiles(run.gan.real, 100)[[0, -1]]
-    x = np.linspace(1.5 * low - 0.5 * high, 1.5 * high - 0.5 * low, 81)
+    x = np.linspace(1.5 * low - 0.5 * high, 1.5 * high - 0.5 * low + (low == high), 81)
     return np.stack([x, run.sess.run(run.gan.D1, {run.gan.x_node: x[:, None]})[:, 0]])
 
 
@@ -779,7 +780,7 @@ def verdict(final: dict, settings: Settings) -> str:
 After {s.epoch} iterations (D judges {SAMPLES} fresh samples of each kind):
   D1 = D(x)      mean {final["d1_mean"]:.3f}, from {final["d1_min"]:.3f} to {final["d1_max"]:.3f}
   D2 = D(G(z))   mean {final["d2_mean"]:.3f}, from {final["d2_min"]:.3f} to {final["d2_max"]:.3f}
-  G(z)           mean {final["g_mean"]:.4g}, standard deviation {final["g_std"]:.4g}
+  G(z)           mean {final["g_mean"]:.5g}, standard deviation {final["g_std"]:.4g}
   {Path(s.data).name or "real data":<14} mean {mean:g}, standard deviation {deviation:g}
 The means of D(x) and D(G(z)) are {tells} 0.1 of 0.5.
 G is {nearness} a batch of {s.size} real samples: KS {final["ks"]:.3f}, W1 {final["w1"]:.4g}.
@@ -806,8 +807,7 @@ def summarise(rows: list, settings: Settings) -> dict:
     final["g_matches"] = sum(matches for _, matches in passed) / len(rows)
     final["diverged"] = len(rows) - len(good)
     if good:
-        off = [abs(row[name] - 0.5) for row in good for name in ("d1_mean", "d2_mean")]
-        final["d_worst"] = max(off)
+        final["d_worst"] = max(abs(row[of] - 0.5) for row in good for of in ("d1_mean", "d2_mean"))
         for name, worst in (("w1", max), ("ks", max), ("tail_error", max), ("told_apart_by", min)):
             values = [row[name] for row in good]
             final |= {f"{name}_median": float(np.median(values)), f"{name}_worst": worst(values)}
@@ -882,7 +882,7 @@ def draw_density(axes: Any, result: Result, bars: Array) -> Any:
     edges = result.curve[0]
     p = density(result.real, edges)
     stairs = axes.stairs(bars, edges, fill=True, alpha=0.5, label="G(z)")
-    name = Path(result.settings.data).name or "real data"
+    name = f"real data {Path(result.settings.data).name}".strip().replace("$", r"\$")
     axes.plot((edges[1:] + edges[:-1]) / 2, p, axes.title.get_color(), label=name)
     axes.set(xlabel="x", ylabel="density", ylim=(0, 2.5 * p.max()))
     return stairs
@@ -958,7 +958,7 @@ class Folder:
     FREE += ("output_dir",)
 
     def __init__(self, settings: Settings):
-        self.path = Path(settings.output_dir).expanduser()
+        self.path = Path(os.path.expanduser(settings.output_dir))
         self.checkpoints = self.path / "checkpoints"
         self.progress = self.checkpoints / "progress.json"  # exists if there is a run to continue
         self.written = set()
@@ -983,7 +983,7 @@ class Folder:
         self.mark.seek(0)
         if self.mark.read() != run:
             if self.progress.exists():
-                print(f"Another run, which was stopped in {self.path}, is replaced.", flush=True)
+                print(f"Another run, which was stopped in {self.path}, is replaced.")
             self.remove("checkpoints/progress.json", *self.NAMES)  # the first says: continue
             self.mark.truncate(0)
             self.mark.write(run)
@@ -1026,7 +1026,7 @@ class Folder:
         for name, rows in json.loads(self.progress.read_text()).items():
             # A run killed before it saved its variables has left rows of later iterations
             setattr(run, name, [row for row in rows if row["iteration"] < run.iteration])
-        print(f"Continuing at iteration {run.iteration} of {run.settings.epoch}.", flush=True)
+        print(f"Continuing at iteration {run.iteration} of {run.settings.epoch}.")
         return True
 
 
@@ -1123,7 +1123,7 @@ def run_one(folder: Folder, settings: Settings, words: list[str]) -> None:
     folder.write("metrics.csv", write_csv, result.history)
     folder.write("samples.npy", np.save, result.samples)
     write_summary(folder, settings, words, result.final)
-    print(verdict(result.final, settings), flush=True)
+    print(verdict(result.final, settings))
     pictures = {"training.png": draw_training, "distribution.png": draw_distribution}
     if settings.animate:
         pictures |= {"training.gif": draw_film, "training.html": draw_film}
@@ -1145,7 +1145,7 @@ def run_many(folder: Folder, settings: Settings, words: list[str]) -> None:
     rows = json.loads(folder.progress.read_text()) if folder.progress.exists() else []
     print("      seed" + "".join(f"{name:>14}" for name in RUN_COLUMNS))
     for row in rows:  # of an interrupted run
-        print(table_line(row), flush=True)
+        print(table_line(row))
     seeds = range(settings.seed + len(rows), settings.seed + settings.runs)
     with contextlib.closing(train_many(settings, seeds)) as results:
         for seed, result in zip(seeds, results, strict=True):

@@ -67,15 +67,15 @@ def test_a_recipe_stands_for_its_settings_and_flags_beside_it_win():
 
 
 FILES = {"empty": b"", "words": b"1\nthree\n", "nan": b"1\nnan\n", "same": b"7\n7\n"}
-FILES |= {"two": b"1 2\n3 4\n", "cut.npy": b"\x93NUMPY\x01\x00v\x00{'de", "zip.npy": b"PK\x03\x04"}
+FILES |= {"two": b"1 2\n3 4\n", "cut.npy": b"\x93NUMPY\x01\x00", "zip.npy": b"PK", "ok": b"1\n2\n"}
 BAD = """--epoch 0: from 1 to|--mu nan: from -1e+30|--seed -1: to 4294967295|--size 2.5: '2.5'
 --hidden-size-g None: invalid|--log-every 0: from 1|--optimizer rmsprop: adam|'--init=a\nb': fan_in
 --recipe best: article|--low 2: below --high|--animate --no-plots: without|--mu=-1e9: --sigma
 --runs 2 --animate: --animate|--runs 2 --tensorboard: --tensorboard|--runs 2 --saved-model: --saved
 --runs 2 --seed 4294967295: 2**32|--output-dir a[b: *, ?, [|--output-dir a*: *, ?, [|--siz 3: --siz
---data gone: gone not found|--data .: --data .: |--data empty: one a line|--data words: three
---data nan: finite|--data same: all the same|--data two: one a line|--data cut.npy: cut.npy:
---data zip.npy: zip.npy:"""  # command lines, each with what must be named
+--data gone: gone: No such|--data .: --data .: |--data empty: one a line|--data words: three
+--data nan: finite|--data same: differ by|--data two: one a line|--data cut.npy: cut.npy:
+--data zip.npy: zip.npy:|--data ok --output-dir .: must not lie"""  # each with what must be named
 
 
 @pytest.mark.filterwarnings("ignore:loadtxt")

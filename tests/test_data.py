@@ -61,8 +61,8 @@ def test_files_are_npy_or_text_with_remarks_and_with_a_byte_order_mark_or_not(tm
 @pytest.mark.filterwarnings("ignore:loadtxt")
 def test_a_file_that_cant_be_learned_is_refused_by_name_and_with_the_reason(tmp_path):
     np.save(tmp_path / "allow_pickle.npy", np.array([1, "x"], object))
-    wrong = {"have numbers": "", "five": "five", "have finite": "1\nnan"}
-    wrong |= {"finite numbers": "1\ninf", "all the same": "2\n2", "one a line": "1 2\n3 4"}
+    wrong = {"have numbers": "", "five": "five", "be finite": "1\nnan"}
+    wrong |= {"must be finite": "1\ninf", "differ by over": "2\n2", "one a line": "1 2\n3 4"}
     for reason, text in wrong.items():
         (tmp_path / reason).write_text(text, encoding="utf-8")
     for name in (*wrong, "allow_pickle.npy", "no"):  # each begins with the reason

@@ -150,7 +150,7 @@ def test_legends_name_all_that_has_a_name_and_real_data_by_their_file(shown, tmp
         legends = figure.findobj(matplotlib.legend.Legend)
         named = {text.get_text() for legend in legends for text in legend.get_texts()}
         assert named == {name for label in labels for name in label if name[0] != "_"}
-        assert ("heights.txt" in named) == (draw != draw_training)
+        assert ("real data heights.txt" in named) == (draw != draw_training)
 
 
 @pytest.fixture(scope="module")
