@@ -193,7 +193,7 @@ def test_after_training_in_standard_units_all_results_are_in_the_datas(standard)
     assert np.allclose(result.grid[1], G, atol=1e-3)
     assert oracle.is_drawn_from(result.samples[::10], lambda x: np.mean(x > G))
     edges, heights = drawn(gan_1d.draw_film, result)[2]["G(z)"]
-    assert 30 < edges[0] < 42 < 58 < edges[-1] < 70
+    assert result.final["out_of_reach"] < 1e-4 < 30 < edges[0] < 42 < 58 < edges[-1] < 70
     assert np.allclose(heights, oracle.density(G, edges), atol=0.02)
     D = oracle.discriminate((edges[:, None] - gan.mean) / gan.deviation, theta_d)[:, 0]
     assert np.allclose([result.curve[1], result.frames[-1]["D"]], D, atol=1e-4)
