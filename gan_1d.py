@@ -899,7 +899,7 @@ def draw_distribution(figure: Any, result: Result) -> None:
     upper.stairs(batch, edges[::2], color="C1", label=f"{result.batch.size} real samples")
     upper.set_title("The numbers that G makes")
     best = p / np.where(p + q, p + q, np.nan)  # nothing is drawn where there are no numbers
-    lower.stairs(best, edges, color="gray", label="the best D for this G")
+    lower.stairs(best, edges, baseline=None, color="gray", label="the best D for this G")
     lower.plot(*result.curve, "C3", label="D(x)")
     lower.axhline(0.5, **DASHED)
     lower.set(xlabel="x", ylabel="probability of real", ylim=(0, 1.3), yticks=(0, 0.5, 1))
@@ -1053,7 +1053,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_settings(argv: list[str] | None = None) -> Settings:
+def parse_settings(argv: list | None = None) -> Settings:
     """Read `Settings` from the command line: each field is a flag."""
     parser = argparse.ArgumentParser("gan_1d.py", allow_abbrev=False)
     parser.error = lambda text: parser.exit(2, f"gan_1d.py: error: {' '.join(text.split())}\n")
@@ -1161,7 +1161,7 @@ def run_many(folder: Folder, settings: Settings, words: list[str]) -> None:
         print(f"{name:>24}{value:14.5g}")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if argv is None else argv
     began = time.perf_counter()
@@ -1179,7 +1179,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"Written to {folder.path} in {seconds:.1f} s: {', '.join(sorted(folder.written))}")
         return 0
     except KeyboardInterrupt:
-        problem, status = "stopped; the same command continues from the last checkpoint", 130
+        problem, status = "stopped; the same command goes on from the last checkpoint, if any", 130
     except (OSError, FloatingPointError, MemoryError, tf.errors.OpError) as error:
         lines = [line for line in str(error).splitlines() if line.strip() and line[-1] != ":"]
         problem = f"error: {lines[0] if lines else type(error).__name__}"

@@ -172,6 +172,7 @@ def test_a_fault_is_said_in_one_line_with_the_file_if_it_is_the_disks(tmp_path):
             run = call_main(*TINY, "--output-dir", tmp_path)
         assert (run.status, run.err) == (1, f"gan_1d.py: error: {said}\n")
         assert (tmp_path / "samples.npy").read_bytes() == samples
+        assert (tmp_path / "checkpoints").exists() == (said != "it diverges")
 
 
 def test_a_python_that_is_too_old_is_told_so():
