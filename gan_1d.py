@@ -110,7 +110,7 @@ class Settings:
             read_numbers(self.data)
         one = self.animate or self.tensorboard or self.saved_model
         out = Path(os.path.expanduser(self.output_dir))
-        inside = self.data and Path(self.data).resolve().parent == out.resolve()
+        inside = self.data and out.resolve() in Path(self.data).resolve().parents
         for good, must in (
             (self.low < self.high, f"--low {self.low}: must be below --high, {self.high}"),
             (self.sigma >= 1e-6 * abs(self.mu), f"--sigma {self.sigma}: must be above 1e-6 |--mu|"),

@@ -75,7 +75,7 @@ BAD = """--epoch 0: from 1 to|--mu nan: from -1e+30|--seed -1: to 4294967295|--s
 --runs 2 --seed 4294967295: 2**32|--output-dir a[b: *, ?, [|--output-dir a*: *, ?, [|--siz 3: --siz
 --data gone: gone: No such|--data .: --data .: |--data empty: one a line|--data words: three
 --data nan: finite|--data same: differ by|--data two: one a line|--data cut.npy: cut.npy:
---data zip.npy: zip.npy:|--data ok --output-dir .: must not lie"""  # each with what must be named
+--data zip.npy: zip.npy:|--data ok --output-dir ..: must not lie"""  # each with what must be named
 
 
 @pytest.mark.filterwarnings("ignore:loadtxt")
